@@ -1,0 +1,1 @@
+"""The ontology as data: modules, concept schemes, shapes, rules, mappings and named queries."""
