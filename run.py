@@ -48,24 +48,24 @@ def make_environment() -> None:
 def pip(*arguments: str) -> None:
     """Runs pip for the virtual environment."""
     inside = subprocess.run([PYTHON, "-m", "pip", "--version"], capture_output=True, check=False).returncode == 0
-    command = [PYTHON, "-m", "pip"] if inside else [sys.executable, "-m", "pip", "--python", PYTHON]
+    command: list[str | Path] = [PYTHON, "-m", "pip"] if inside else [sys.executable, "-m", "pip", "--python", PYTHON]
     if subprocess.run([*command, *arguments], check=False).returncode:
         sys.exit("The installation failed; see above. Without ensurepip and pip (Debian), first: apt install python3-venv")
 
 
 def main() -> int:
     """Does what the arguments say; returns the exit code of what was run."""
-    if sys.version_info < (3, 11):
+    if sys.hexversion < 0x030B0000:
         sys.exit(f"kgraph needs Python 3.11 or newer; this is {sys.version.split()[0]}")
     task, rest = (sys.argv[1], sys.argv[2:]) if len(sys.argv) > 1 else ("example", [])
     if task not in ("example", "test", "kgraph"):
         sys.exit(__doc__)
     set_up("test" if task == "test" else "")
-    kgraph = [PYTHON, "-m", "kgraph"]
+    kgraph: list[str | Path] = [PYTHON, "-m", "kgraph"]
     if task == "kgraph":
         return subprocess.run([*kgraph, *rest], check=False).returncode
     if task == "test":
-        steps = [
+        steps: list[list[str | Path]] = [
             [PYTHON, "-m", "ruff", "check", "."],
             [PYTHON, "-m", "ruff", "format", "--check", "."],
             [PYTHON, "-m", "mypy"],

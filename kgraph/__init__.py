@@ -1,9 +1,9 @@
 """kgraph: a knowledge graph of what qualitative studies and papers say, tied to the sentences it rests on.
 
-    import kgraph
-    graph = kgraph.open("my-workspace")
-    for row in graph.ask("quotations-of-concept", concept="reciprocity"):
-        print(row["text"])
+import kgraph
+graph = kgraph.open("my-workspace")
+for row in graph.ask("quotations-of-concept", concept="reciprocity"):
+    print(row["text"])
 """
 
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 
-def open(folder: str = ".") -> "Snapshot":  # noqa: A001 - read as kgraph.open
+def open(folder: str = ".") -> "Snapshot":
     """The published snapshot of the workspace in or around `folder`. Raises `KgraphError` when nothing is published."""
     from kgraph.snapshot import open_published
     from kgraph.workspace import find_workspace

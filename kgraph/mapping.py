@@ -133,7 +133,6 @@ QUOTATION: Table = (
     ("language", DCTERMS.language, _plain),
     ("translated_from", KG.translatedFrom, _plain),
     ("note", SKOS.note, _english),
-    ("access", KG.access, _plain),
 )
 ASSERTION: Table = (
     ("subject", KG.subject, _concept),
@@ -201,6 +200,8 @@ class StudyMapper:
         self.graph = Graph()
         self.node = self.base_iri("study", self.study.id)
         self.owners: dict[URIRef, set[URIRef]] = {}  # part -> what it belongs to; restricted when all owners are
+        restricted = (q.id for q in self.study.quotations if self.is_restricted(q))
+        self.secrets = [span for key in restricted for span in loaded.spans[key] if span is not None]
 
     def base_iri(self, *path: str) -> URIRef:
         return URIRef(self.base + "/".join(path))
@@ -274,7 +275,9 @@ class StudyMapper:
                 self.add(work, (DCTERMS.creator, node))
         for item in self.study.passes:
             node = self.iri("pass", item.order)
-            self.add(node, (RDF.type, KG.CodingPass), (DCTERMS.identifier, Literal(str(item.order))), (KG.order, Literal(item.order)))
+            self.add(
+                node, (RDF.type, KG.CodingPass), (DCTERMS.identifier, Literal(str(item.order))), (KG.order, Literal(item.order))
+            )
             self.add(node, (PROV.wasAssociatedWith, self.base_iri("agent", item.creator)), (DCTERMS.date, Literal(item.date)))
             self.add(node, (DCTERMS.description, Literal(item.description, lang="en")))
 
@@ -311,7 +314,12 @@ class StudyMapper:
         self.anchor(self.node, design)
         for place in design.spatial:
             node = self.base_iri("place", place.id)
-            self.add(node, (RDF.type, DCTERMS.Location), (DCTERMS.identifier, Literal(place.id)), (KG.countryCode, Literal(place.country_code)))
+            self.add(
+                node,
+                (RDF.type, DCTERMS.Location),
+                (DCTERMS.identifier, Literal(place.id)),
+                (KG.countryCode, Literal(place.country_code)),
+            )
             self.add(node, *((RDFS.label, label) for label in _both(self, place.label)))
             self.add(self.node, (DCTERMS.spatial, node))
             if place.same_as:
@@ -353,12 +361,12 @@ class StudyMapper:
             self.own(anchor, node)
         self.add(node, (KG.anchorStatus, Literal("verified" if text else "hash-only")))
         self.codings(node, quotation.id, quotation.codings)
-        if self.speaker_restricted(quotation):
-            self.add(node, (KG.access, Literal("restricted")))
-            self.graph.remove((node, KG.access, Literal("public")))
+        self.graph.set((node, KG.access, Literal("restricted" if self.is_restricted(quotation) else "public")))
 
-    def speaker_restricted(self, quotation: Quotation) -> bool:
-        return any(p.id == quotation.spoken_by and p.access == "restricted" for p in self.study.participants)
+    def is_restricted(self, quotation: Quotation) -> bool:
+        """Whether a quotation, or the person who speaks, is restricted."""
+        people = {person.id for person in self.study.participants if person.access == "restricted"}
+        return quotation.access == "restricted" or quotation.spoken_by in people
 
     def assertion(self, assertion: Assertion) -> None:
         node = self.thing("assertion", assertion.id, KG[assertion.kind], assertion, ASSERTION)
@@ -378,7 +386,11 @@ class StudyMapper:
     def reference(self, reference: Reference) -> None:
         node = self.thing("reference", reference.number, KG.Reference, reference, ())
         self.add(node, (KG.referenceOf, self.node), (KG.number, Literal(reference.number)))
-        self.add(node, (KG.refersTo, self.work(reference.work, self.work_of(reference))), (KG.printedAs, Literal(plain(reference.printed_as))))
+        self.add(
+            node,
+            (KG.refersTo, self.work(reference.work, self.work_of(reference))),
+            (KG.printedAs, Literal(plain(reference.printed_as))),
+        )
         self.add(node, *((KG.correction, Literal(text, lang="en")) for text in reference.correction))
         if reference.reference_status:
             self.add(node, (KG.referenceStatus, Literal(reference.reference_status, lang="en")))
@@ -436,6 +448,8 @@ class StudyMapper:
             self.add(node, (DCTERMS.identifier, Literal(node.rsplit("/", 1)[1])), (OA.hasSource, self.iri("source")))
             at_hand = text.exact(span) if text and span else words
             self.add(node, (KG.sha256, Literal(hashed or sha256(at_hand))))
+            if span is not None and any(span.start < secret.end and secret.start < span.end for secret in self.secrets):
+                self.add(node, (KG.access, Literal("restricted")))
             if span is not None:
                 position = self.own(URIRef(f"{node}/position"), node)
                 self.add(node, (OA.hasSelector, position))

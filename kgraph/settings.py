@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kgraph.errors import Problem, KgraphError, fail
+from kgraph.errors import KgraphError, Problem, fail
 
 DEFAULT_BASE = "https://w3id.org/kgraph/"
 _BASE = re.compile(r"https?://[^\s<>\"{}|\\^`]+/")
@@ -48,5 +48,7 @@ def _problems(values: dict[str, Any], file: str) -> list[Problem]:
         problems.append(Problem("is no list of languages", 'Write languages = ["en", "zh-Hans"]', file, field="languages"))
     base = values.get("base", DEFAULT_BASE)
     if not isinstance(base, str) or not _BASE.fullmatch(base):
-        problems.append(Problem(f"{base!r} is no web address that ends in a slash", f'Write base = "{DEFAULT_BASE}"', file, field="base"))
+        problems.append(
+            Problem(f"{base!r} is no web address that ends in a slash", f'Write base = "{DEFAULT_BASE}"', file, field="base")
+        )
     return problems

@@ -327,7 +327,9 @@ class DataIssue(Anchored):
         "internal-inconsistency", "check-passed", "method-question", "citation-error", "conversion-damage", "terminology"
     ]
     severity: Literal["major", "minor", "note"]
-    about: list[Identifier] = Field([], description="ids of participants, quotations, themes, assertions, or r<number> of references")
+    about: list[Identifier] = Field(
+        [], description="ids of participants, quotations, themes, assertions, or r<number> of references"
+    )
     printed: Line | None = None
     derived: Line | None = None
     statement: Text

@@ -2,7 +2,7 @@
 
 import difflib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,17 @@ def load_study(path: Path, vocabulary: Collection[str] | None = None) -> LoadedS
 def anchored_things(study: Study) -> Iterator[tuple[Location, Anchored]]:
     """Everything in a study that rests on passages or on a secondary source, with its location in the file."""
     yield ("design",), study.design
-    for name in ("sites", "criteria", "steps", "interviewQuestions", "statistics", "participants", "themes", "assertions", "issues"):
+    for name in (
+        "sites",
+        "criteria",
+        "steps",
+        "interviewQuestions",
+        "statistics",
+        "participants",
+        "themes",
+        "assertions",
+        "issues",
+    ):
         for index, item in enumerate(getattr(study, _attribute(name))):
             yield (name, index), item
     for index, site in enumerate(study.sites):
@@ -127,6 +137,13 @@ class _Checker:
         self.vocabulary = vocabulary
 
     def run(self) -> None:
+        if self.study.id != self.yaml.path.stem:
+            self.problem(
+                "schema",
+                ("id",),
+                f"the study {self.study.id!r} stands in {self.yaml.path.name}",
+                f"Name the file {self.study.id}.yaml",
+            )
         self.read_source()
         self.place_passages()
         self.check_unique()
@@ -144,9 +161,11 @@ class _Checker:
         source = self.study.source
         if source is None or source.file is None:
             return
-        path = self.yaml.path.parent / source.file
-        if path.resolve().parent != self.yaml.path.parent.resolve():
-            self.problem("source", ("source", "file"), f"{source.file!r} is not beside the study file", "Put it there")
+        path = self.yaml.path.with_suffix(".txt")
+        if source.file != path.name:
+            self.problem(
+                "source", ("source", "file"), f"{source.file!r} is not named like the study file", f"Name it {path.name}"
+            )
             return
         try:
             text = read_text(path)
@@ -157,6 +176,11 @@ class _Checker:
             remedy = f"If the change is meant, write sha256: {sha256(text)}"
             self.problem("source", ("source", "sha256"), f"{source.file} is not the text that was coded", remedy)
         self.loaded.text = AnchoredText(text)
+        people = {person.id for person in self.study.participants if person.access == "restricted"}
+        for index, quotation in enumerate(self.study.quotations):
+            if source.access == "public" and (quotation.access == "restricted" or quotation.spoken_by in people):
+                found = f"{quotation.id} is restricted, but the source text that holds its words is public"
+                self.problem("source", ("quotations", index), found, "Write access: restricted under source too")
 
     def place_passages(self) -> None:
         for index, passage in enumerate(self.study.passages):
@@ -189,15 +213,25 @@ class _Checker:
         self.loaded.spans[key] = spans
 
     def check_hash(self, location: Location, passage: Passage) -> Span | None:
-        assert passage.start is not None and passage.end is not None
-        span = Span(passage.start, passage.end)
+        span = Span(passage.start or 0, passage.end or 0)
         text = self.loaded.text
         if text is not None and sha256(text.exact(span)) != passage.sha256:
             self.problem("anchors", location, "the words at this place have another hash", "Anchor the passage anew")
         return span
 
     def check_unique(self) -> None:
-        for name in ("agents", "sites", "criteria", "statistics", "participants", "themes", "quotations", "assertions", "issues", "passages"):
+        for name in (
+            "agents",
+            "sites",
+            "criteria",
+            "statistics",
+            "participants",
+            "themes",
+            "quotations",
+            "assertions",
+            "issues",
+            "passages",
+        ):
             self._unique(name, [item.id for item in getattr(self.study, name)], "id")
         self._unique("references", [reference.number for reference in self.study.references], "number")
         for name in ("passes", "steps", "interviewQuestions"):
@@ -245,10 +279,9 @@ class _Checker:
         for index, theme in enumerate(study.themes):
             link(("themes", index, "subThemeOf"), theme.sub_theme_of, themes, "theme")
         for index, quotation in enumerate(study.quotations):
-            at: Callable[[str], Location] = lambda key, index=index: ("quotations", index, key)  # noqa: E731
-            link(at("spokenBy"), quotation.spoken_by, participants, "participant")
-            link(at("illustrates"), quotation.illustrates, themes, "theme")
-            link(at("printedUnder"), quotation.printed_under, themes, "theme")
+            link(("quotations", index, "spokenBy"), quotation.spoken_by, participants, "participant")
+            link(("quotations", index, "illustrates"), quotation.illustrates, themes, "theme")
+            link(("quotations", index, "printedUnder"), quotation.printed_under, themes, "theme")
             for number, other in enumerate(quotation.near_duplicate_of):
                 link(("quotations", index, "nearDuplicateOf", number), other, quotations - {quotation.id}, "other quotation")
         for index, assertion in enumerate(study.assertions):

@@ -102,6 +102,7 @@ def _build(text: str, path: Path) -> tuple[Any, dict[Location, int]]:
         else:
             container.append(value)
 
+    event: Any
     for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
         line = event.start_mark.line + 1
         if isinstance(event, yaml.DocumentStartEvent) and root:

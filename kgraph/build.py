@@ -1,0 +1,210 @@
+"""Builds a snapshot from the sources of a workspace and publishes it in one atomic step.
+
+Each source becomes one named graph; what did not change comes from the cache. The snapshot is made in a folder of its own,
+checked, renamed, and only then named as current: a build that fails or is killed leaves the published one as it was.
+"""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import filelock
+import pyoxigraph as ox
+
+from kgraph import __version__, checks, network, search
+from kgraph.errors import KgraphError, fail
+from kgraph.inference import infer
+from kgraph.mapped import Mapped, Report, map_sources
+from kgraph.names import KG, PREFIXES
+from kgraph.workspace import Workspace, mapping_digest, replace_file
+
+KEPT = 5  # snapshots that are kept to go back to
+
+
+@dataclass
+class Built:
+    """What a build did: the `version` that is published now, whether anything was `built`, which graphs were `mapped` anew."""
+
+    version: str
+    built: bool
+    mapped: list[str] = field(default_factory=list)
+    manifest: dict[str, Any] = field(default_factory=dict)
+
+
+def build(workspace: Workspace, report: Report = lambda line: None, force: bool = False) -> Built:
+    """Builds and publishes a snapshot unless this version is published already (`force` builds it anyway).
+
+    `report` is told of each step, in a line. Raises `KgraphError` when sources or checks fail, when another build is running or
+    when the folder cannot be written.
+    """
+    with _only_builder(workspace):
+        sources = list(workspace.sources())
+        version = workspace.version(sources)
+        if not force and workspace.published_version() == version and (workspace.snapshots / version / "manifest.json").is_file():
+            return Built(version, built=False)
+        mapped, problems = map_sources(workspace, sources, report)
+        if problems:
+            raise KgraphError(problems)
+        manifest = _make_snapshot(workspace, version, mapped, report)
+        report(f"Published {version}")
+        return Built(version, True, [one.source.graph for one in mapped if one.anew], manifest)
+
+
+@contextmanager
+def _only_builder(workspace: Workspace) -> Iterator[None]:
+    try:
+        for folder in (workspace.cache, workspace.snapshots):
+            folder.mkdir(parents=True, exist_ok=True)
+        (workspace.restricted / "cache").mkdir(parents=True, exist_ok=True)
+        workspace.restricted.chmod(0o700)
+        with filelock.FileLock(workspace.built / "build.lock", timeout=0):
+            for stale in [*workspace.snapshots.glob(".making-*"), *workspace.restricted.glob(".making-*")]:
+                shutil.rmtree(stale, ignore_errors=True)
+            yield
+    except filelock.Timeout as error:
+        raise fail("another build of this workspace is running", "Wait until it has ended", file=workspace.folder) from error
+    except OSError as error:
+        place = error.filename or workspace.built
+        raise fail(f"cannot be written ({error.strerror or error})", "Free space, or allow writing there", file=place) from error
+
+
+def _make_snapshot(workspace: Workspace, version: str, mapped: list[Mapped], report: Report) -> dict[str, Any]:
+    making = workspace.snapshots / f".making-{version}-{os.getpid()}"
+    making.mkdir()
+    base = workspace.settings.base
+    store = ox.Store(str(making / "store"))
+    _load(store, base, [(one.source.graph, one.public) for one in mapped], report)
+    manifest = _manifest(workspace, version, mapped, store)
+    _load_manifest(store, base, manifest)
+    report("Checking")
+    if problems := checks.check_store(store, base):
+        raise KgraphError(problems)
+    report("Indexing texts and laying out the concept network")
+    search.build_index(store, making / "search.sqlite")
+    network.build_network(store, base, making / "network.json")
+    (making / "texts").mkdir()
+    for one in mapped:
+        if one.text is not None:
+            (making / "texts" / f"{Path(one.source.graph).name}.txt").write_text(one.text, encoding="utf-8")
+    store.optimize()
+    store.flush()
+    del store
+    _write_manifest(making, manifest)
+    _make_restricted(workspace, version, mapped, manifest, report)
+    _publish(workspace, making, version)
+    return manifest
+
+
+def _load(store: ox.Store, base: str, graphs: list[tuple[str, bytes]], report: Report) -> None:
+    started = time.perf_counter()
+    for graph, content in graphs:
+        store.bulk_load(content, ox.RdfFormat.N_TRIPLES, to_graph=ox.NamedNode(base + graph))
+    report(f"Loaded {len(graphs)} graphs in {time.perf_counter() - started:.1f} s")
+    started = time.perf_counter()
+    number = infer(store, ox.NamedNode(base + "graph/inferred"))
+    report(f"Inferred {number:,} triples in {time.perf_counter() - started:.1f} s")
+
+
+def _make_restricted(workspace: Workspace, version: str, mapped: list[Mapped], manifest: dict[str, Any], report: Report) -> None:
+    """The second store: everything, with what is restricted. Only made when something is."""
+    target = workspace.restricted / version
+    shutil.rmtree(target, ignore_errors=True)
+    if not any(one.restricted for one in mapped):
+        return
+    report("Building the second store, with what is restricted")
+    making = workspace.restricted / f".making-{version}-{os.getpid()}"
+    making.mkdir(mode=0o700)
+    store = ox.Store(str(making / "store"))
+    _load(store, workspace.settings.base, [(one.source.graph, one.public + one.restricted) for one in mapped], report)
+    store.optimize()
+    store.flush()
+    del store
+    _write_manifest(making, manifest)
+    os.replace(making, target)
+
+
+def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    replace_file(folder / "manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False).encode())
+
+
+def _publish(workspace: Workspace, making: Path, version: str) -> None:
+    target = workspace.snapshots / version
+    if target.exists():  # the same version again: set the old one aside, never remove what readers may have open first
+        aside = workspace.snapshots / f".making-old-{os.getpid()}"
+        os.replace(target, aside)
+        os.replace(making, target)
+        shutil.rmtree(aside, ignore_errors=True)
+    else:
+        os.replace(making, target)
+    replace_file(workspace.snapshots / "current", version.encode("ascii"))
+    snapshots = sorted(
+        (p for p in workspace.snapshots.iterdir() if p.is_dir() and p.name[0] != "."), key=lambda p: p.stat().st_mtime
+    )
+    for old in snapshots[:-KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
+        shutil.rmtree(workspace.restricted / old.name, ignore_errors=True)
+
+
+def _manifest(workspace: Workspace, version: str, mapped: list[Mapped], store: ox.Store) -> dict[str, Any]:
+    """What the snapshot was built from, by what, when; and a hash of what it says, which the same inputs repeat."""
+    base = workspace.settings.base
+    graphs = []
+    for one in mapped:
+        files = [
+            os.path.relpath(p, workspace.folder) if p.is_relative_to(workspace.folder) else f"kgraph/{p.name}"
+            for p in one.source.paths
+        ]
+        graphs.append(
+            {"graph": base + one.source.graph, "files": files, "sha256": one.source.digest, "triples": one.public.count(b"\n")}
+        )
+    inferred = sum(1 for _ in store.quads_for_pattern(None, None, None, ox.NamedNode(base + "graph/inferred")))
+    return {
+        "version": version,
+        "name": workspace.settings.name,
+        "base": base,
+        "built": datetime.now(UTC).replace(microsecond=0).isoformat(),
+        "kgraph": __version__,
+        "mapping": mapping_digest(),
+        "graphs": graphs,
+        "inferred": inferred,
+        "counts": checks.counts(store, base),
+        "content": content_hash(store),
+    }
+
+
+def content_hash(store: ox.Store) -> str:
+    """SHA-256 of the canonical N-Quads (RDFC-1.0) of a store without its manifest."""
+    dataset = ox.Dataset(quad for quad in store if not str(quad.graph_name.value).endswith("graph/manifest"))
+    dataset.canonicalize(ox.CanonicalizationAlgorithm.RDFC_1_0)
+    return sha256("\n".join(sorted(map(str, dataset))).encode()).hexdigest()
+
+
+def _load_manifest(store: ox.Store, base: str, manifest: dict[str, Any]) -> None:
+    graph = ox.NamedNode(base + "graph/manifest")
+    prov, void, kg = PREFIXES["prov"], PREFIXES["void"], KG
+
+    def node(iri: str) -> ox.NamedNode:
+        return ox.NamedNode(iri)
+
+    when = ox.Literal(manifest["built"], datatype=node(PREFIXES["xsd"] + "dateTime"))
+    inferred = {"graph": base + "graph/inferred", "files": [], "triples": manifest["inferred"]}
+    for item in [*manifest["graphs"], inferred]:
+        subject = node(item["graph"])
+        pairs: list[tuple[ox.NamedNode, ox.NamedNode | ox.Literal]] = [
+            (node(PREFIXES["rdf"] + "type"), node(prov + "Entity")),
+            (node(prov + "generatedAtTime"), when),
+            (node(void + "triples"), ox.Literal(item["triples"])),
+            (node(kg.mappedBy), ox.Literal(f"kgraph {manifest['kgraph']}, mapping {manifest['mapping'][:16]}")),
+            *((node(PREFIXES["dcterms"] + "source"), ox.Literal(file)) for file in item["files"]),
+        ]
+        if "sha256" in item:
+            pairs.append((node(kg.sourceHash), ox.Literal(item["sha256"])))
+        store.extend(ox.Quad(subject, predicate, value, graph) for predicate, value in pairs)

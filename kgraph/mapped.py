@@ -1,0 +1,124 @@
+"""Every source of a workspace as triples: from the cache where it has not changed, mapped anew where it has."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pyoxigraph as ox
+
+from kgraph.errors import KgraphError, Problem, fail
+from kgraph.mapping import map_study
+from kgraph.names import CONCEPT, PREFIXES
+from kgraph.studyfile import load_study
+from kgraph.workspace import Source, Workspace, mapping_digest, replace_file
+from kgraph.yamlfile import read_text
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """The triples of a source as N-Triples, what of them is restricted, and its source text where that is public."""
+
+    source: Source
+    public: bytes
+    restricted: bytes = b""
+    text: str | None = None
+    anew: bool = True
+
+
+def map_sources(workspace: Workspace, sources: list[Source], report: Report) -> tuple[list[Mapped], list[Problem]]:
+    """Each source as triples, and what is wrong with those that could not be mapped. Only sound sources are cached."""
+    mapped: list[Mapped] = []
+    problems: list[Problem] = []
+    slugs: frozenset[str] | None = None
+    for source in sources:
+        found = _from_cache(workspace, source)
+        if found is None:
+            started = time.perf_counter()
+            slugs = vocabulary(workspace) if slugs is None else slugs
+            try:
+                found = map_source(workspace, source, slugs)
+            except KgraphError as error:
+                problems.extend(error.problems)
+                continue
+            _to_cache(workspace, found)
+            triples = found.public.count(b"\n")
+            report(f"Mapped {source.graph}: {triples:,} triples in {time.perf_counter() - started:.1f} s")
+        mapped.append(found)
+    if reused := sum(not one.anew for one in mapped):
+        report(f"Unchanged: {reused} of {len(sources)} sources")
+    return mapped, problems
+
+
+def map_source(workspace: Workspace, source: Source, slugs: frozenset[str]) -> Mapped:
+    """The triples of one source. Raises `KgraphError` when anything is wrong with it. `slugs`: all concepts there are."""
+    if source.kind == "study":
+        return _map_study(source, workspace.settings.base, slugs)
+    return Mapped(source, b"".join(_read_turtle(path) for path in source.paths))
+
+
+def vocabulary(workspace: Workspace) -> frozenset[str]:
+    """The slugs of all concepts that the packaged ontology and the workspace's own files define."""
+    type_, concept = PREFIXES["rdf"] + "type", PREFIXES["skos"] + "Concept"
+    slugs = set()
+    for path in workspace.ontology_files():
+        try:
+            quads = _parse(path)
+        except KgraphError:
+            continue  # reported where the file itself is mapped
+        for quad in quads:
+            if quad.predicate.value == type_ and getattr(quad.object, "value", "") == concept:
+                slugs.add(str(getattr(quad.subject, "value", "")).removeprefix(str(CONCEPT)))
+    return frozenset(slugs)
+
+
+def _places(workspace: Workspace, source: Source) -> tuple[Path, Path, Path]:
+    key = sha256(f"{source.digest}{mapping_digest()}{workspace.settings.base}".encode()).hexdigest()
+    return workspace.cache / f"{key}.nt", workspace.cache / f"{key}.txt", workspace.restricted / "cache" / f"{key}.nt"
+
+
+def _from_cache(workspace: Workspace, source: Source) -> Mapped | None:
+    public, text, restricted = _places(workspace, source)
+    if not (public.is_file() and restricted.is_file()):
+        return None
+    words = text.read_text(encoding="utf-8") if text.is_file() else None
+    return Mapped(source, public.read_bytes(), restricted.read_bytes(), words, anew=False)
+
+
+def _to_cache(workspace: Workspace, one: Mapped) -> None:
+    public, text, restricted = _places(workspace, one.source)
+    if one.text is not None:
+        replace_file(text, one.text.encode())
+    replace_file(restricted, one.restricted)
+    replace_file(public, one.public)
+
+
+def _map_study(source: Source, base: str, slugs: frozenset[str]) -> Mapped:
+    loaded = load_study(source.paths[0], slugs)
+    if loaded.problems:
+        raise KgraphError(loaded.problems)
+    parts = map_study(loaded, base)
+    record = loaded.study.source
+    public = record is not None and record.access == "public" and loaded.study.access == "public"
+    text = loaded.text.text if public and loaded.text else None
+    return Mapped(source, _lines(parts.public), _lines(parts.restricted), text)
+
+
+def _lines(graph: Any) -> bytes:
+    """A graph as sorted N-Triples."""
+    return b"".join(sorted(graph.serialize(format="nt", encoding="utf-8").splitlines(keepends=True)))
+
+
+def _read_turtle(path: Path) -> bytes:
+    return ox.serialize((quad.triple for quad in _parse(path)), format=ox.RdfFormat.N_TRIPLES) or b""
+
+
+def _parse(path: Path) -> list[ox.Quad]:
+    try:
+        return list(ox.parse(read_text(path).encode(), format=ox.RdfFormat.TURTLE, base_iri=CONCEPT))
+    except SyntaxError as error:
+        raise fail(str(error.msg), "Correct the Turtle", file=path, line=error.lineno) from error

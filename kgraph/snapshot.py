@@ -1,0 +1,127 @@
+"""A published snapshot, open for reading: the store and what was built beside it."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyoxigraph as ox
+
+from kgraph import queries
+from kgraph.errors import fail
+from kgraph.names import KG, OA
+from kgraph.settings import DEFAULT_BASE
+from kgraph.workspace import Workspace
+
+_PARTS = (ox.NamedNode(KG.anchor), ox.NamedNode(OA.hasSelector))
+
+
+class Snapshot:
+    """A built version of the graph, read-only.
+
+    `version` and `manifest` (a dict: what it was built from, when, how large) say what it is; `base` is the IRI under which its
+    own things stand.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        try:
+            self.manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise fail(f"the snapshot is damaged ({error})", "Build it anew: kgraph build --force", file=folder) from error
+        self.version: str = self.manifest["version"]
+        self.base: str = self.manifest.get("base", DEFAULT_BASE)
+
+    @cached_property
+    def store(self) -> ox.Store:
+        try:
+            return ox.Store.read_only(str(self.folder / "store"))
+        except OSError as error:
+            raise fail(
+                f"the store cannot be opened ({error})", "Build it anew: kgraph build --force", file=self.folder
+            ) from error
+
+    @cached_property
+    def network(self) -> dict[str, Any]:
+        """The concept network with its layout, as `kgraph.network` made it."""
+        network: dict[str, Any] = json.loads((self.folder / "network.json").read_text(encoding="utf-8"))
+        return network
+
+    def ask(self, name: str, **parameters: object) -> list[dict[str, Any]]:
+        """The rows of a named query, as dicts of plain values.
+
+        Raises `KgraphError` for an unknown query, or a missing, unknown or malformed parameter.
+        """
+        query = queries.find_query(name)
+        answer = queries.run(self.store, query.text, self.base, query.bind(parameters, self.base))
+        return list(queries.rows(answer))
+
+    def query(self, text: str) -> Any:
+        """The answer to any SPARQL query: pyoxigraph's QuerySolutions, QueryBoolean or QueryTriples."""
+        return queries.run(self.store, text, self.base)
+
+    def describe(self, iri: str) -> list[ox.Triple]:
+        """What the graph says of a node: its triples, those that lead to it, and its anchors with their selectors."""
+        node = ox.NamedNode(iri)
+        seen: dict[ox.Triple, None] = {}
+        for quad in self.store.quads_for_pattern(None, None, node, None):
+            seen[quad.triple] = None
+        for triple in self._outgoing(node):
+            seen[triple] = None
+        return list(seen)
+
+    def _outgoing(self, node: ox.NamedNode) -> Iterator[ox.Triple]:
+        for quad in self.store.quads_for_pattern(node, None, None, None):
+            yield quad.triple
+            if quad.predicate in _PARTS and isinstance(quad.object, ox.NamedNode):
+                yield from self._outgoing(quad.object)
+
+    def source_text(self, study: str) -> str | None:
+        """The source text of a study, or None where it is not at hand or not public."""
+        path = self.folder / "texts" / f"{study}.txt"
+        return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+def open_published(workspace: Workspace) -> Snapshot:
+    """The snapshot that a workspace has published. Raises `KgraphError` when there is none."""
+    version = workspace.published_version()
+    if version is None:
+        raise fail("nothing is built yet", "Run: kgraph build", file=workspace.folder)
+    return Snapshot(workspace.snapshots / version)
+
+
+def open_restricted(workspace: Workspace) -> Snapshot:
+    """The second store of the published version, with restricted things; for the command line alone."""
+    version = workspace.published_version()
+    folder = workspace.restricted / str(version)
+    if not folder.is_dir():
+        raise fail("there is nothing restricted in the published version", "Leave out --restricted", file=workspace.folder)
+    return Snapshot(folder)
+
+
+def list_snapshots(workspace: Workspace) -> dict[str, Any]:
+    """The snapshots of a workspace, newest first, with version, age and counts; and whether the sources are as published."""
+    published = workspace.published_version()
+    found = []
+    for path in workspace.snapshots.glob("*/manifest.json"):
+        if path.parent.name.startswith("."):
+            continue
+        manifest = Snapshot(path.parent).manifest
+        age = datetime.now(UTC) - datetime.fromisoformat(manifest["built"])
+        found.append(
+            {
+                "version": manifest["version"],
+                "published": manifest["version"] == published,
+                "built": manifest["built"],
+                "age": str(timedelta(seconds=int(age.total_seconds()))),
+                "counts": manifest["counts"],
+            }
+        )
+    current = published == workspace.version(list(workspace.sources()))
+    return {
+        "name": workspace.settings.name,
+        "current": current,
+        "snapshots": sorted(found, key=lambda item: item["built"], reverse=True),
+    }

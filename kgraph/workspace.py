@@ -1,0 +1,150 @@
+"""A workspace: the folder that holds the sources. The graph is a build product and never edited.
+
+kgraph.toml   ontology/*.ttl   studies/*.yaml (and source texts)   .kgraph/ (built, ignored by git)
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal
+
+from kgraph.errors import fail
+from kgraph.settings import Settings, read_settings
+
+PACKAGE = Path(str(files("kgraph")))
+ONTOLOGY = Path(str(files("kgraph.ontology")))
+EXAMPLE = PACKAGE / "example"
+MAPPING_MODULES = ("anchors", "mapping", "names", "study", "studyfile", "yamlfile")
+BUILD_MODULES = ("build", "inference", "network", "search")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Files that become one named graph: `graph` is its path under the base IRI, `digest` the hash of their content."""
+
+    kind: Literal["ontology", "concepts", "extension", "study"]
+    graph: str
+    paths: tuple[Path, ...]
+    digest: str
+
+
+class Workspace:
+    """The sources of a workspace and where its build products stand."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.built = folder / ".kgraph"
+        self.cache = self.built / "cache"
+        self.snapshots = self.built / "snapshots"
+        self.restricted = self.built / "restricted"
+
+    @cached_property
+    def settings(self) -> Settings:
+        return read_settings(self.folder / "kgraph.toml")
+
+    def study_files(self) -> list[Path]:
+        return sorted((self.folder / "studies").glob("*.y*ml"))
+
+    def ontology_files(self) -> list[Path]:
+        """Turtle files with concepts: the packaged ones and the workspace's own."""
+        return [*sorted((ONTOLOGY / "concepts").glob("*.ttl")), *sorted((self.folder / "ontology").glob("*.ttl"))]
+
+    def sources(self) -> Iterator[Source]:
+        """Every source, with the hash of its content. A study's source text belongs to the study."""
+        yield _source("ontology", "graph/ontology", *sorted((ONTOLOGY / "modules").glob("*.ttl")))
+        yield _source("concepts", "graph/concepts", *sorted((ONTOLOGY / "concepts").glob("*.ttl")))
+        for path in sorted((self.folder / "ontology").glob("*.ttl")):
+            yield _source("extension", f"graph/ontology/{path.stem}", path)
+        for path in self.study_files():
+            text = path.with_suffix(".txt")
+            yield _source("study", f"graph/study/{path.stem}", path, *([text] if text.exists() else []))
+
+    def version(self, sources: list[Source]) -> str:
+        """The version that a build of these sources has: the same inputs give the same version."""
+        parts = {source.graph: source.digest for source in sources}
+        rules = sorted(
+            [*(ONTOLOGY / "rules").glob("*.rq"), *(ONTOLOGY / "queries").glob("*/*.rq"), *(ONTOLOGY / "shapes").glob("*.ttl")]
+        )
+        inputs = [self.settings.base, self.settings.name, parts, _digest(rules), mapping_digest(), _modules_digest(BUILD_MODULES)]
+        return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
+
+    def published_version(self) -> str | None:
+        """The version that readers see, or None."""
+        try:
+            return (self.snapshots / "current").read_text(encoding="ascii").strip() or None
+        except OSError:
+            return None
+
+
+def mapping_digest() -> str:
+    """The mapping's version: a hash of the modules that make triples from a study file."""
+    return _modules_digest(MAPPING_MODULES)
+
+
+def find_workspace(folder: str | Path = ".") -> Workspace:
+    """The workspace in `folder` or the nearest folder above it. Raises `KgraphError` when there is none."""
+    start = Path(folder)
+    if not start.is_dir():
+        raise fail("there is no such folder", f"Make a workspace: kgraph init {folder} --example", file=folder)
+    for candidate in [start.absolute(), *start.absolute().parents]:
+        if (candidate / "kgraph.toml").is_file():
+            return Workspace(candidate)
+    raise fail("no kgraph.toml here or above", "Go to a workspace (-w DIR), or make one: kgraph init DIR --example", file=folder)
+
+
+def create_workspace(folder: Path, example: bool) -> Workspace:
+    """Makes a workspace in an empty or new folder: the example study, or nothing but the settings."""
+    if folder.exists() and any(folder.iterdir()):
+        raise fail("the folder is not empty", "Choose another folder", file=folder)
+    try:
+        if example:
+            shutil.copytree(EXAMPLE, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            for part in ("studies", "ontology"):
+                (folder / part).mkdir(parents=True)
+            (folder / "kgraph.toml").write_text(f'name = "{folder.name}"\nlanguages = ["en", "zh-Hans"]\n', encoding="utf-8")
+        (folder / ".gitignore").write_text(".kgraph/\n", encoding="utf-8")
+    except OSError as error:
+        raise fail(f"cannot be written ({error.strerror})", "Choose a folder that you may write to", file=folder) from error
+    return Workspace(folder)
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Writes a file whole or not at all: temporary file, fsync, rename, fsync of the folder."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(temporary, path)
+    if hasattr(os, "O_DIRECTORY"):
+        descriptor = os.open(path.parent, os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _source(kind: Literal["ontology", "concepts", "extension", "study"], graph: str, *paths: Path) -> Source:
+    return Source(kind, graph, paths, _digest(paths))
+
+
+def _digest(paths: tuple[Path, ...] | list[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in paths:
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise fail(f"cannot be read ({error.strerror})", "Check the path and its permissions", file=path) from error
+        digest.update(f"{path.name}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()
+
+
+def _modules_digest(modules: tuple[str, ...]) -> str:
+    return _digest([PACKAGE / f"{module}.py" for module in modules])
