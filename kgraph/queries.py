@@ -25,6 +25,11 @@ from kgraph.names import CONCEPT, ONTOLOGY, PREFIXES
 
 Term = ox.NamedNode | ox.Literal
 _HEADER = re.compile(r"#\s*([a-z][a-z-]*)(?:\s+(\w+))?\s*:\s*(.*)")
+_NOT_SYNTAX = re.compile(  # strings, IRIs and comments
+    r'"""(?:[^\\]|\\.)*?"""|\'\'\'(?:[^\\]|\\.)*?\'\'\'|"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'|<[^<>"{}|^`\\\s]*>|#[^\n]*',
+    re.DOTALL,
+)
+_FROM = re.compile(r"(?<![?$:\w.-])FROM\b(?![:-])", re.IGNORECASE)
 _IRI = re.compile(r"[a-z][a-z0-9+.-]*:[^\s<>\"{}|\\^`]+", re.IGNORECASE)
 _PATH = re.compile(r"[^\s<>\"{}|\\^`:]+(/[^\s<>\"{}|\\^`]*)*")
 
@@ -122,7 +127,7 @@ def prologue(base: str) -> str:
 
 def run(store: ox.Store, text: str, base: str, bound: Mapping[ox.Variable, Term] | None = None) -> Any:
     """Evaluates a query over the union of all graphs (unless it says FROM). Raises `KgraphError` for malformed queries."""
-    names_graphs = re.search(r"\bFROM\b", text, re.IGNORECASE)
+    names_graphs = _FROM.search(_NOT_SYNTAX.sub(" ", text))
     try:
         return store.query(
             text,

@@ -1,0 +1,58 @@
+"""Checks the sources' own triples against the SHACL shapes of `ontology/shapes`."""
+
+from collections.abc import Iterable
+
+import pyshacl
+from rdflib import RDF, BNode, Graph, URIRef
+from rdflib.collection import Collection
+from rdflib.namespace import SH
+
+from kgraph.errors import Problem
+from kgraph.names import ONTOLOGY
+
+_TARGETS = (SH.targetClass, SH.targetSubjectsOf)
+
+
+def check_shapes(sources: Iterable[bytes]) -> list[Problem]:
+    """What SHACL finds in N-Triples: those of each source, the evidence model among them for its subclasses."""
+    data = Graph()
+    for content in sources:
+        data.parse(data=content, format="nt")
+    _, results, _ = pyshacl.validate(data, shacl_graph=load_shapes(), inference="none", inplace=True, allow_warnings=True)
+    problems = []
+    for result in results.subjects(RDF.type, SH.ValidationResult):
+        messages = [m for m in results.objects(result, SH.resultMessage) if getattr(m, "language", None) in ("en", None)]
+        node, path, value = (results.value(result, name) for name in (SH.focusNode, SH.resultPath, SH.value))
+        place = " ".join(str(part) for part in (node, path) if part is not None)
+        found = f"{place}: found {value!s}" if value is not None else place
+        severity = "error" if results.value(result, SH.resultSeverity) == SH.Violation else "warning"
+        problems.append(Problem(found, str(messages[0]) if messages else "", severity=severity, check="shapes"))
+    return sorted(problems, key=str)
+
+
+def load_shapes() -> Graph:
+    """The packaged shapes, flattened: each property shape has the targets of its node shape.
+
+    pySHACL then checks it once for all nodes instead of once a node, in half the time with the same results.
+    """
+    shapes = Graph()
+    for path in sorted((ONTOLOGY / "shapes").glob("*.ttl")):
+        shapes.parse(path)
+    for node in set(shapes.subjects(SH.property)):
+        targets = [(name, target) for name in _TARGETS for target in shapes.objects(node, name)]
+        if not targets:
+            continue
+        allowed = []
+        for part in list(shapes.objects(node, SH.property)):
+            for name, target in targets:
+                shapes.add((part, name, target))
+            on = shapes.value(part, SH.path)
+            if isinstance(on, URIRef):
+                allowed.append(on)
+            shapes.remove((node, SH.property, part))
+        if (node, SH.closed, None) in shapes:
+            ignored = shapes.value(node, SH.ignoredProperties)
+            head = BNode()
+            Collection(shapes, head, [*(Collection(shapes, ignored) if ignored is not None else ()), *allowed])
+            shapes.set((node, SH.ignoredProperties, head))
+    return shapes
