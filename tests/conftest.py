@@ -2,10 +2,12 @@
 
 import shutil
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from flask.testing import FlaskClient
 
 import kgraph
 from kgraph.build import build
@@ -13,12 +15,15 @@ from kgraph.snapshot import Snapshot
 from kgraph.workspace import Workspace, create_workspace
 
 EXAMPLE = Path(kgraph.__file__).parent / "example"
+TINY = Path(__file__).parent / "data" / "tiny"
+Change = Callable[..., Path]
 
 
 @pytest.fixture(scope="session")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """The example workspace, built and published; shared by all workers of a run, so never to be changed."""
-    shared = tmp_path_factory.getbasetemp().parent / "kgraph-example"
+    content = sha256(b"".join(path.read_bytes() for path in sorted(EXAMPLE.rglob("*")) if path.is_file())).hexdigest()
+    shared = tmp_path_factory.getbasetemp().parent / f"kgraph-example-{content[:12]}"
     with FileLock(f"{shared}.lock"):
         found = Workspace(shared) if shared.exists() else create_workspace(shared, example=True)
         build(found)
@@ -29,6 +34,15 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 def snapshot(workspace: Workspace) -> Snapshot:
     """The published snapshot of the example."""
     return kgraph.open(str(workspace.folder))
+
+
+@pytest.fixture(scope="session")
+def client(workspace: Workspace) -> FlaskClient:
+    """A client of the web application over the example."""
+    from kgraph.web import create_app
+
+    made: FlaskClient = create_app(workspace).test_client()
+    return made
 
 
 @pytest.fixture
@@ -48,6 +62,38 @@ def edit(copy: Workspace) -> Callable[[str, str], Path]:
         text = path.read_text(encoding="utf-8")
         assert old in text, f"{old!r} is not in the study file"
         path.write_text(text.replace(old, new, 1), encoding="utf-8")
+        return path
+
+    return replace
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Workspace:
+    """A workspace with a study of a page, not built: to break, and to build quickly."""
+    shutil.copytree(TINY, tmp_path / "tiny")
+    return Workspace(tmp_path / "tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny_built(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The tiny workspace, built; never to be changed."""
+    folder = tmp_path_factory.mktemp("built") / "tiny"
+    shutil.copytree(TINY, folder)
+    build(Workspace(folder))
+    return Workspace(folder)
+
+
+@pytest.fixture
+def change(tiny: Workspace) -> Change:
+    """Replaces texts (old, new, old, new, ...), once each, in the tiny study file; the file's path."""
+    path = tiny.folder / "studies" / "tiny-2024.yaml"
+
+    def replace(*pairs: str) -> Path:
+        text = path.read_text(encoding="utf-8")
+        for old, new in zip(pairs[::2], pairs[1::2], strict=True):
+            assert old in text, f"{old!r} is not in the study file"
+            text = text.replace(old, new, 1)
+        path.write_text(text, encoding="utf-8")
         return path
 
     return replace

@@ -10,8 +10,9 @@ THREADS = 8
 
 def serve(workspace: Workspace, host: str, port: int) -> None:
     """Serves a workspace until it is stopped; prints the address. Raises `KgraphError` when the address cannot be had."""
+    from waitress.server import create_server
+
     from kgraph.web import create_app
-    from waitress import create_server
 
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family)

@@ -1,0 +1,152 @@
+"""The pages in a real browser: accessibility by axe-core, the way to the highlighted sentence, narrow screens, print."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, sync_playwright
+from werkzeug.serving import make_server
+
+from kgraph.web import create_app
+from kgraph.workspace import Workspace
+
+CHROMIUM = os.environ.get("KGRAPH_CHROMIUM") or next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
+)
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
+STUDY = "/study/fan-2024"
+PAGES = [
+    "/",
+    "/search?q=stigma",
+    "/search?q=zzzzzz",
+    "/concepts",
+    "/concepts/mechanism",
+    "/concepts/a-z",
+    "/concept/peer-support",
+    "/study",
+    STUDY,
+    f"{STUDY}/theme/selective-self-exposure",
+    f"{STUDY}/quotation/q22",
+    f"{STUDY}/participant/P3",
+    f"{STUDY}/assertion/a010",
+    f"{STUDY}/reference/5",
+    f"{STUDY}/issues",
+    f"{STUDY}/issue/I06",
+    f"{STUDY}/passage/s011",
+    "/quotations",
+    "/assertions",
+    "/themes",
+    "/participants",
+    "/references",
+    "/citations",
+    "/codings",
+    "/about",
+    "/query",
+    "/query/labels",
+    "/ontology",
+    "/agent/kgraph-coding",
+    "/no-such-thing",
+    "/map",
+]
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM or not Path(CHROMIUM).exists(), reason="no Chromium found; name one in KGRAPH_CHROMIUM"),
+]
+
+
+@pytest.fixture(scope="module")
+def site(workspace: Workspace) -> Iterator[str]:
+    """The address of the example's pages, served."""
+    server = make_server("127.0.0.1", 0, create_app(workspace), threaded=True)
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium."""
+    with sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Any]:
+    """A page of a browser that tells every request and every complaint: `page.asked`, `page.complaints`."""
+    opened: Any = browser.new_page(viewport={"width": 1280, "height": 900})
+    opened.asked, opened.complaints = [], []
+    opened.on("request", lambda request: opened.asked.append(request.url))
+    opened.on("console", lambda message: opened.complaints.append(message.text) if message.type in ("error", "warning") else None)
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", PAGES)
+def test_axe_finds_nothing(site: str, page: Any, path: str, scheme: str) -> None:
+    page.emulate_media(color_scheme=scheme)
+    page.goto(site + path)
+    results = Axe().run(page, options={"resultTypes": ["violations"]})
+    assert results.violations_count == 0, results.generate_report()
+    assert all(url.startswith((site, "data:")) for url in page.asked)
+    assert path == "/no-such-thing" or not page.complaints
+
+
+def test_two_clicks_lead_a_concept_to_its_highlighted_sentence(site: str, page: Any) -> None:
+    page.goto(f"{site}/concepts/mechanism")
+    page.click("text=reciprocity")
+    words = page.locator(".quotation blockquote").first
+    said = words.inner_text().strip("“” \n")
+    words.locator("a").click()
+    mark = page.locator("#in-context mark").first
+    assert mark.inner_text() in said
+    assert mark.is_visible()
+    top = mark.evaluate("element => element.getBoundingClientRect().top")
+    assert 0 <= top < 900
+
+
+def test_the_keyboard_reaches_the_content_first(site: str, page: Any) -> None:
+    page.goto(f"{site}/concept/reciprocity")
+    page.keyboard.press("Tab")
+    focused = page.locator(":focus")
+    assert focused.inner_text() == "Skip to the content"
+    assert focused.evaluate("element => element.getBoundingClientRect().left") >= 0
+    page.keyboard.press("Enter")
+    assert page.url.endswith("#main")
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_narrow_screens_need_no_sideways_scrolling(site: str, page: Any, path: str) -> None:
+    page.set_viewport_size({"width": 360, "height": 800})
+    page.goto(site + path)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_print_leaves_out_what_is_for_the_screen(site: str, page: Any) -> None:
+    page.emulate_media(media="print")
+    page.goto(f"{site}{STUDY}/quotation/q22")
+    assert not page.locator("header nav").is_visible()
+    assert not page.locator("header .search").is_visible()
+    assert page.locator("mark").first.is_visible()
+    assert page.locator("footer .iri").is_visible()
+
+
+def test_search_works_without_script(site: str, browser: Browser) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(site)
+    page.fill("#q", "loneliness")
+    page.press("#q", "Enter")
+    assert "/search?q=loneliness" in page.url
+    assert page.locator('a[href="/concept/loneliness"]').count() > 0
+    context.close()

@@ -1,0 +1,58 @@
+"""IRIs and the paths of their pages: the site mirrors its own linked data."""
+
+from urllib.parse import quote, unquote
+
+from flask import request
+
+from kgraph.names import CONCEPT, KG_IRI
+from kgraph.web.published import snapshot
+
+SCHEME = "https://w3id.org/kgraph/scheme/"
+_SAFE = "/:@!$&'()*+,;=~-._"
+
+
+def path_of(iri: str) -> str | None:
+    """The path of a thing's page below the site's root, without a leading slash; None for things of other sites."""
+    if iri.startswith(CONCEPT):
+        return "concept/" + iri[len(CONCEPT) :]
+    if iri.startswith(SCHEME):
+        return "concepts/" + iri[len(SCHEME) :]
+    if iri.startswith(KG_IRI):
+        return "ontology#" + iri[len(KG_IRI) :]
+    base = snapshot().base
+    if iri.startswith(base) and iri != base:
+        return iri[len(base) :]
+    return None
+
+
+def iri_of(path: str) -> str:
+    """The IRI whose page stands at a path (without leading slash)."""
+    path = quote(unquote(path), safe=_SAFE)
+    if path.startswith("concept/"):
+        return CONCEPT + path.removeprefix("concept/")
+    if path.startswith("concepts/"):
+        return SCHEME + path.removeprefix("concepts/")
+    if path.startswith("scheme/"):
+        return SCHEME + path.removeprefix("scheme/")
+    if path == "ontology":
+        return KG_IRI.removesuffix("#")
+    return snapshot().base + path
+
+
+def href(iri: str) -> str:
+    """Where a link to a thing leads: its page here, or its own address elsewhere; `#` for what cannot be linked to."""
+    path = path_of(iri)
+    if path is not None:
+        return f"{request.script_root}/{path}"
+    return iri if iri.startswith(("http://", "https://")) else "#"
+
+
+def local_id(iri: str) -> str:
+    """The last part of an IRI: `q01`, `P4`, `a001`."""
+    return iri.rstrip("/").rsplit("/", 1)[-1]
+
+
+def study_of(iri: str) -> str | None:
+    """The study id in the IRI of a thing of a study."""
+    rest = iri.removeprefix(snapshot().base + "study/")
+    return rest.split("/", 1)[0] if rest != iri else None

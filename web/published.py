@@ -1,0 +1,121 @@
+"""The snapshot that a request reads, and the named queries it asks."""
+
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from threading import Lock
+from typing import Any, NamedTuple
+
+from flask import Flask, current_app, g
+from werkzeug.exceptions import ServiceUnavailable
+
+from kgraph.errors import KgraphError
+from kgraph.snapshot import Snapshot, open_published
+from kgraph.workspace import Workspace
+
+_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
+
+
+class Label(NamedTuple):
+    """What a thing is called in English and in Chinese; empty where the graph does not say."""
+
+    en: str
+    zh: str
+
+
+class View:
+    """An open snapshot with the labels that nearly every page needs, read once."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+
+    @cached_property
+    def labels(self) -> Mapping[str, Label]:
+        """The labels of concepts, schemes, themes, studies, agents, places, sites and of the ontology's terms, by IRI."""
+        found: dict[str, Label] = {}
+        for row in self.snapshot.ask("labels"):
+            en, zh = found.get(row["thing"], ("", ""))
+            if str(row["language"]).startswith("zh"):
+                zh = zh or row["label"]
+            else:
+                en = en or row["label"]
+            found[row["thing"]] = Label(en, zh)
+        return found
+
+    @cached_property
+    def inverse_labels(self) -> Mapping[str, Label]:
+        """What a relation is called when read from its object, by IRI."""
+        found: dict[str, Label] = {}
+        for row in self.snapshot.ask("inverse-labels"):
+            found[row["relation"]] = Label(row["label"] or "", row["labelZh"] or "")
+        return found
+
+
+class Published:
+    """Keeps one snapshot open, and opens another when the workspace has published one."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self._lock = Lock()
+        self._seen: tuple[int, int] | None = None
+        self._view: View | None = None
+
+    def view(self) -> View:
+        """The published snapshot. Costs one `stat` when nothing has changed."""
+        pointer = self.workspace.snapshots / "current"
+        try:
+            status = pointer.stat()
+        except OSError:
+            raise ServiceUnavailable("Nothing is built in this workspace yet. Run: kgraph build") from None
+        seen = (status.st_ino, status.st_mtime_ns)
+        with self._lock:
+            if self._view is None or seen != self._seen:
+                try:
+                    self._view = View(open_published(self.workspace))
+                except KgraphError as error:
+                    raise ServiceUnavailable(
+                        str(error.problems[0].found).capitalize() + ". " + error.problems[0].remedy
+                    ) from error
+                self._seen = seen
+            return self._view
+
+
+def view() -> View:
+    """The view of this request: the same from its beginning to its end, whatever is published meanwhile."""
+    if "view" not in g:
+        published: Published = current_app.extensions["kgraph"]
+        g.view = published.view()
+    found: View = g.view
+    return found
+
+
+def snapshot() -> Snapshot:
+    """The snapshot of this request."""
+    return view().snapshot
+
+
+def ask(query: str, **parameters: object) -> list[dict[str, Any]]:
+    """The rows of a named query on this request's snapshot; the page names the query below its text."""
+    g.setdefault("asked", {})[query] = None
+    return snapshot().ask(query, **parameters)
+
+
+def asked() -> list[str]:
+    """The names of the queries that this request has asked, in order."""
+    return list(g.get("asked", {}))
+
+
+def label(iri: str) -> Label:
+    """The labels of a thing; words made of the last part of its IRI where it has none."""
+    found = view().labels.get(iri)
+    if found is not None and found.en:
+        return found
+    last = iri.rsplit("#", 1)[-1].rstrip("/").rsplit("/", 1)[-1]
+    if not iri.startswith(snapshot().base):
+        last = _HUMP.sub(" ", last).lower()  # terms of other vocabularies: hasTarget, publicationName
+    return Label(last, found.zh if found else "")
+
+
+def install(app: Flask) -> None:
+    """Gives templates the snapshot, its labels and the names of the queries asked."""
+    app.context_processor(lambda: {"snapshot": snapshot, "asked": asked, "label": label})
