@@ -9,6 +9,7 @@ the Web Annotation Data Model (oa:TextPositionSelector).
 import hashlib
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -76,7 +77,7 @@ class AnchoredText:
         words = normal_form(exact)[0].strip()
         if not words:
             raise AnchorError("no words to look for", "Copy the words from the source text")
-        starts = [match.start() for match in re.finditer(f"(?={re.escape(words)})", normal)]
+        starts = list(_occurrences(words, normal))
         if not starts:
             suggestion = self._nearest(words)
             remedy = f"Did you mean: «{suggestion}»" if suggestion else "Copy the words from the source text"
@@ -108,7 +109,12 @@ class AnchoredText:
         best = fuzz.partial_ratio_alignment(words, normal, score_cutoff=75)
         if best is None or best.dest_end <= best.dest_start:
             return ""
-        return _shorten(self.text[positions[best.dest_start] : positions[best.dest_end - 1] + 1])
+        start, last = best.dest_start, best.dest_end - 1
+        while start > 0 and normal[start].isalnum() and normal[start - 1].isalnum():  # whole words
+            start -= 1
+        while last + 1 < len(normal) and normal[last].isalnum() and normal[last + 1].isalnum():
+            last += 1
+        return _shorten(self.text[positions[start] : positions[last] + 1])
 
     def exact(self, span: Span) -> str:
         """The words at a span, as they stand in the text."""
@@ -121,6 +127,13 @@ class AnchoredText:
     def suffix(self, span: Span) -> str:
         """Up to `CONTEXT` code points after a span."""
         return self.text[span.end : span.end + CONTEXT]
+
+
+def _occurrences(words: str, text: str) -> Iterator[int]:
+    start = text.find(words)
+    while start >= 0:
+        yield start
+        start = text.find(words, start + 1)
 
 
 def plain(words: str) -> str:

@@ -1,6 +1,6 @@
 """Answers to queries, written as people and programs want them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO, Any, TextIO
 
@@ -12,12 +12,7 @@ from kgraph.queries import find_query, run
 from kgraph.snapshot import Snapshot
 from kgraph.yamlfile import read_text
 
-RESULTS = {
-    "csv": ox.QueryResultsFormat.CSV,
-    "tsv": ox.QueryResultsFormat.TSV,
-    "json": ox.QueryResultsFormat.JSON,
-    "xml": ox.QueryResultsFormat.XML,
-}
+Writer = Callable[[Any, str], bytes]  # an answer and the base IRI to bytes
 
 
 def read_query_file(path: Path) -> str:
@@ -32,29 +27,54 @@ def ask_named(snapshot: Snapshot, name: str, parameters: dict[str, str]) -> Any:
 
 
 def write(answer: Any, form: str, base: str, out: IO[bytes]) -> None:
-    """Writes an answer in a format. Raises `KgraphError` when the format does not fit the answer."""
-    graph = isinstance(answer, ox.QueryTriples)
-    if graph and form not in ("turtle", "table"):
-        raise fail(f"a graph cannot be written as {form!r}", "Use --format turtle")
-    if graph:
-        out.write(serialize(answer, ox.RdfFormat.TURTLE))
-    elif form in RESULTS:
-        out.write(answer.serialize(format=RESULTS[form]) or b"")
-        if form in ("json", "xml"):
-            out.write(b"\n")
-    elif form != "table":
-        remedy = (
-            "Only graphs (CONSTRUCT, DESCRIBE) are written as turtle"
-            if form == "turtle"
-            else f"Use one of: table {' '.join(RESULTS)}"
+    """Writes an answer in one of the formats of `WRITERS`. Raises `KgraphError` when the format does not fit the answer."""
+    if form not in WRITERS:
+        raise fail(f"there is no format {form!r}", f"Use one of: {' '.join(WRITERS)}")
+    try:
+        written = WRITERS[form](answer, base)
+    except (OSError, RuntimeError, ValueError) as error:  # an answer is worked out while it is read
+        raise fail(f"the query cannot be answered: {error}", "Check functions and addresses in the query") from error
+    out.write(written)
+
+
+def _table(answer: Any, base: str) -> bytes:
+    if isinstance(answer, ox.QueryTriples):
+        return _turtle(answer, base)
+    if isinstance(answer, ox.QueryBoolean):
+        return b"yes\n" if answer else b"no\n"
+    header = tuple(variable.value for variable in answer.variables)
+    rows = [tuple("" if row[name] is None else shorten(row[name], base) for name in header) for row in answer]
+    return table(header, rows).encode()
+
+
+def _turtle(answer: Any, base: str) -> bytes:
+    if not isinstance(answer, ox.QueryTriples):
+        raise fail(
+            "the answer is no graph", "Only CONSTRUCT and DESCRIBE are written as turtle; use table, csv, tsv, json or xml"
         )
-        raise fail(f"the answer cannot be written as {form!r}", remedy)
-    elif isinstance(answer, ox.QueryBoolean):
-        out.write(b"yes\n" if answer else b"no\n")
-    else:
-        header = tuple(variable.value for variable in answer.variables)
-        rows = [tuple("" if row[name] is None else shorten(row[name], base) for name in header) for row in answer]
-        out.write(table(header, rows).encode())
+    return serialize(answer, ox.RdfFormat.TURTLE)
+
+
+def _results(form: ox.QueryResultsFormat) -> Writer:
+    def write_results(answer: Any, base: str) -> bytes:
+        if isinstance(answer, ox.QueryTriples):
+            raise fail(f"a graph cannot be written as {form.file_extension}", "Use --format turtle")
+        if isinstance(answer, ox.QueryBoolean) and form in (ox.QueryResultsFormat.CSV, ox.QueryResultsFormat.TSV):
+            raise fail(f"a yes or no cannot be written as {form.file_extension}", "Use table, json or xml")
+        text: bytes = answer.serialize(format=form) or b""
+        return text if text.endswith(b"\n") else text + b"\n"
+
+    return write_results
+
+
+WRITERS: dict[str, Writer] = {
+    "table": _table,
+    "csv": _results(ox.QueryResultsFormat.CSV),
+    "tsv": _results(ox.QueryResultsFormat.TSV),
+    "json": _results(ox.QueryResultsFormat.JSON),
+    "xml": _results(ox.QueryResultsFormat.XML),
+    "turtle": _turtle,
+}
 
 
 def serialize(triples: Iterable[ox.Triple], form: ox.RdfFormat) -> bytes:
@@ -80,6 +100,7 @@ def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     """Rows as a plain table that fits the terminal; whole when it does not go to one."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     rows = list(rows)
     console = Console(highlight=False)
@@ -87,7 +108,7 @@ def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
         console = Console(highlight=False, width=10_000)
     grid = Table(*header, box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        grid.add_row(*(cell.replace("[", "\\[") for cell in row))
+        grid.add_row(*map(Text, row))  # as it stands: no markup, no emoji names
     with console.capture() as capture:
         console.print(grid, soft_wrap=False)
     lines = "\n".join(line.rstrip() for line in capture.get().splitlines())

@@ -7,8 +7,9 @@ checked, renamed, and only then named as current: a build that fails or is kille
 import json
 import os
 import shutil
+import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,7 +23,7 @@ import pyoxigraph as ox
 from kgraph import __version__, checks, network, search
 from kgraph.errors import KgraphError, fail
 from kgraph.inference import infer
-from kgraph.mapped import Mapped, Report, map_sources
+from kgraph.mapped import Mapped, Report, forget_unused, map_sources
 from kgraph.names import KG, PREFIXES
 from kgraph.workspace import Workspace, mapping_digest, replace_file
 
@@ -48,14 +49,24 @@ def build(workspace: Workspace, report: Report = lambda line: None, force: bool 
     with _only_builder(workspace):
         sources = list(workspace.sources())
         version = workspace.version(sources)
-        if not force and workspace.published_version() == version and (workspace.snapshots / version / "manifest.json").is_file():
+        if not force and workspace.published_version() == version and _is_whole(workspace, workspace.published_name()):
             return Built(version, built=False)
+        if not force and _is_whole(workspace, version):  # the sources went back to what they were
+            os.utime(workspace.snapshots / version)
+            replace_file(workspace.snapshots / "current", version.encode("ascii"))
+            report(f"Published {version} again: it was kept")
+            return Built(version, True)
         mapped, problems = map_sources(workspace, sources, report)
         if problems:
             raise KgraphError(problems)
         manifest = _make_snapshot(workspace, version, mapped, report)
+        forget_unused(workspace, sources)
         report(f"Published {version}")
         return Built(version, True, [one.source.graph for one in mapped if one.anew], manifest)
+
+
+def _is_whole(workspace: Workspace, name: str | None) -> bool:
+    return name is not None and (workspace.snapshots / name / "manifest.json").is_file()
 
 
 @contextmanager
@@ -66,14 +77,23 @@ def _only_builder(workspace: Workspace) -> Iterator[None]:
         (workspace.restricted / "cache").mkdir(parents=True, exist_ok=True)
         workspace.restricted.chmod(0o700)
         with filelock.FileLock(workspace.built / "build.lock", timeout=0):
-            for stale in [*workspace.snapshots.glob(".making-*"), *workspace.restricted.glob(".making-*")]:
-                shutil.rmtree(stale, ignore_errors=True)
-            yield
+            _sweep(workspace)
+            try:
+                yield
+            finally:
+                _sweep(workspace)
     except filelock.Timeout as error:
         raise fail("another build of this workspace is running", "Wait until it has ended", file=workspace.folder) from error
-    except OSError as error:
-        place = error.filename or workspace.built
-        raise fail(f"cannot be written ({error.strerror or error})", "Free space, or allow writing there", file=place) from error
+    except (OSError, sqlite3.Error) as error:
+        place = getattr(error, "filename", None) or workspace.built
+        reason = getattr(error, "strerror", None) or error
+        raise fail(f"cannot be written ({reason})", "Free space, or allow writing there", file=place) from error
+
+
+def _sweep(workspace: Workspace) -> None:
+    """Removes what builds left that were killed or failed."""
+    for stale in [*workspace.snapshots.glob(".making-*"), *workspace.restricted.glob(".making-*")]:
+        shutil.rmtree(stale, ignore_errors=True)
 
 
 def _make_snapshot(workspace: Workspace, version: str, mapped: list[Mapped], report: Report) -> dict[str, Any]:
@@ -98,8 +118,11 @@ def _make_snapshot(workspace: Workspace, version: str, mapped: list[Mapped], rep
     store.flush()
     del store
     _write_manifest(making, manifest)
-    _make_restricted(workspace, version, mapped, manifest, report)
-    _publish(workspace, making, version)
+    name = version
+    while (workspace.snapshots / name).exists():  # built anew: readers keep the old one until the new one is named as current
+        name += "+"
+    _make_restricted(workspace, name, mapped, manifest, report)
+    _publish(workspace, making, name)
     return manifest
 
 
@@ -113,14 +136,14 @@ def _load(store: ox.Store, base: str, graphs: list[tuple[str, bytes]], report: R
     report(f"Inferred {number:,} triples in {time.perf_counter() - started:.1f} s")
 
 
-def _make_restricted(workspace: Workspace, version: str, mapped: list[Mapped], manifest: dict[str, Any], report: Report) -> None:
+def _make_restricted(workspace: Workspace, name: str, mapped: list[Mapped], manifest: dict[str, Any], report: Report) -> None:
     """The second store: everything, with what is restricted. Only made when something is."""
-    target = workspace.restricted / version
+    target = workspace.restricted / name
     shutil.rmtree(target, ignore_errors=True)
     if not any(one.restricted for one in mapped):
         return
     report("Building the second store, with what is restricted")
-    making = workspace.restricted / f".making-{version}-{os.getpid()}"
+    making = workspace.restricted / f".making-{name}-{os.getpid()}"
     making.mkdir(mode=0o700)
     store = ox.Store(str(making / "store"))
     _load(store, workspace.settings.base, [(one.source.graph, one.public + one.restricted) for one in mapped], report)
@@ -135,16 +158,9 @@ def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     replace_file(folder / "manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False).encode())
 
 
-def _publish(workspace: Workspace, making: Path, version: str) -> None:
-    target = workspace.snapshots / version
-    if target.exists():  # the same version again: set the old one aside, never remove what readers may have open first
-        aside = workspace.snapshots / f".making-old-{os.getpid()}"
-        os.replace(target, aside)
-        os.replace(making, target)
-        shutil.rmtree(aside, ignore_errors=True)
-    else:
-        os.replace(making, target)
-    replace_file(workspace.snapshots / "current", version.encode("ascii"))
+def _publish(workspace: Workspace, making: Path, name: str) -> None:
+    os.replace(making, workspace.snapshots / name)
+    replace_file(workspace.snapshots / "current", name.encode("ascii"))
     snapshots = sorted(
         (p for p in workspace.snapshots.iterdir() if p.is_dir() and p.name[0] != "."), key=lambda p: p.stat().st_mtime
     )
@@ -158,6 +174,8 @@ def _manifest(workspace: Workspace, version: str, mapped: list[Mapped], store: o
     base = workspace.settings.base
     graphs = []
     for one in mapped:
+        if one.restricted and not one.public:
+            continue  # a restricted study: not even its name is public
         files = [
             os.path.relpath(p, workspace.folder) if p.is_relative_to(workspace.folder) else f"kgraph/{p.name}"
             for p in one.source.paths
@@ -165,7 +183,7 @@ def _manifest(workspace: Workspace, version: str, mapped: list[Mapped], store: o
         graphs.append(
             {"graph": base + one.source.graph, "files": files, "sha256": one.source.digest, "triples": one.public.count(b"\n")}
         )
-    inferred = sum(1 for _ in store.quads_for_pattern(None, None, None, ox.NamedNode(base + "graph/inferred")))
+    inferred = list(store.quads_for_pattern(None, None, None, ox.NamedNode(base + "graph/inferred")))
     return {
         "version": version,
         "name": workspace.settings.name,
@@ -174,17 +192,20 @@ def _manifest(workspace: Workspace, version: str, mapped: list[Mapped], store: o
         "kgraph": __version__,
         "mapping": mapping_digest(),
         "graphs": graphs,
-        "inferred": inferred,
+        "inferred": len(inferred),
         "counts": checks.counts(store, base),
-        "content": content_hash(store),
+        "content": _content_hash(mapped, inferred),
     }
 
 
-def content_hash(store: ox.Store) -> str:
-    """SHA-256 of the canonical N-Quads (RDFC-1.0) of a store without its manifest."""
-    dataset = ox.Dataset(quad for quad in store if not str(quad.graph_name.value).endswith("graph/manifest"))
-    dataset.canonicalize(ox.CanonicalizationAlgorithm.RDFC_1_0)
-    return sha256("\n".join(sorted(map(str, dataset))).encode()).hexdigest()
+def _content_hash(mapped: list[Mapped], inferred: Iterable[ox.Quad]) -> str:
+    """SHA-256 of what the graphs say, without when and where they were built: the same inputs give the same."""
+    digest = sha256()
+    for one in sorted(mapped, key=lambda one: one.source.graph):
+        digest.update(f"{one.source.graph} {sha256(one.public).hexdigest()}\n".encode())
+    for line in sorted(str(quad.triple) for quad in inferred):
+        digest.update(f"{line}\n".encode())
+    return digest.hexdigest()
 
 
 def _load_manifest(store: ox.Store, base: str, manifest: dict[str, Any]) -> None:

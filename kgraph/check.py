@@ -1,7 +1,7 @@
 """`kgraph check`: everything that can be said about the sources without publishing anything."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyoxigraph as ox
@@ -43,7 +43,7 @@ class CheckReport:
 
     @property
     def problems(self) -> list[Problem]:
-        return [problem for result in self.results for problem in result.problems]
+        return [replace(p, check=p.check or result.name) for result in self.results for p in result.problems]
 
     @property
     def ok(self) -> bool:
@@ -57,6 +57,7 @@ class CheckReport:
 
 def check_workspace(workspace: Workspace, with_reasoner: bool = True) -> CheckReport:
     """Checks the sources of a workspace, all of them, and reports everything that was found."""
+    base = workspace.settings.base
     slugs = vocabulary(workspace)
     studies, unread = _load(workspace, slugs)
     report = CheckReport(list(_study_results(studies, unread, len(slugs))))
@@ -67,16 +68,16 @@ def check_workspace(workspace: Workspace, with_reasoner: bool = True) -> CheckRe
         reason = "mend the above first"
         report.results += [CheckResult(name, "", skipped=reason) for name in ("shapes", "graph", "questions", "reasoner")]
         return report
-    report.results.append(_shapes(mapped))
+    report.results.append(_shapes(mapped, base))
     store = _store(workspace, mapped)
     report.results.append(
         CheckResult(
             "graph",
             f"{len(load_queries('checks'))} check queries",
-            checks.check_store(store, workspace.settings.base, warnings=True),
+            checks.check_store(store, base, warnings=True),
         )
     )
-    report.results.append(_questions(store, workspace.settings.base))
+    report.results.append(_questions(store, base))
     report.results.append(_reason(mapped, with_reasoner))
     return report
 
@@ -133,10 +134,10 @@ def _issues(studies: list[LoadedStudy]) -> str:
     return "; ".join(parts)
 
 
-def _shapes(mapped: list[Mapped]) -> CheckResult:
+def _shapes(mapped: list[Mapped], base: str) -> CheckResult:
     from kgraph.shapes import check_shapes
 
-    problems = check_shapes(one.public + one.restricted for one in mapped)
+    problems = check_shapes((one.public + one.restricted for one in mapped), base)
     return CheckResult("shapes", "SHACL on the sources' own triples", problems)
 
 

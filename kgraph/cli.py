@@ -4,11 +4,12 @@ Imports that cost time stand in the commands, so that `kgraph --help` stays quic
 """
 
 import json
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -170,7 +171,7 @@ def _parameters(given: list[str]) -> dict[str, str]:
 def explain(
     subject: Annotated[str, typer.Argument(help="IRI, prefixed name (concept:hope) or path (study/fan-2024).")],
     predicate: Annotated[str, typer.Argument(help="Likewise: kg:reduces, a, ...")],
-    object_: Annotated[str, typer.Argument(metavar="OBJECT", help="Likewise, or a text in quotation marks.")],
+    object_: Annotated[str, typer.Argument(metavar="OBJECT", help="Likewise, or a literal as in Turtle: '\"text\"', 14.")],
     workspace: Folder = HERE,
 ) -> None:
     """Say why a triple holds: which graph states it, or by which rule it follows from which triples."""
@@ -178,14 +179,14 @@ def explain(
 
     from kgraph.inference import explain as explain_triple
     from kgraph.names import PREFIXES
-    from kgraph.queries import to_iri
+    from kgraph.queries import to_iri, to_literal
 
     opened = _open(workspace)
     base = opened.base
 
     def term(text: str) -> ox.NamedNode | ox.Literal:
-        if text[:1] == '"':
-            return ox.Literal(text.strip('"'))
+        if re.match(r"[\"']|[+-]?[0-9.]+$", text):
+            return to_literal(text)
         return ox.NamedNode(PREFIXES["rdf"] + "type" if text == "a" else to_iri(text, base))
 
     s, p = term(subject), term(predicate)
@@ -226,6 +227,9 @@ def status(
         print(json.dumps(state, ensure_ascii=False, indent=1))
         return
     print(f"{state['name']} ({found.folder})")
+    if not state["snapshots"]:
+        print("Nothing is built yet. Next: kgraph build")
+        return
     print("The sources are as published" if state["current"] else "The sources differ from what is published. Next: kgraph build")
     rows = [
         (
@@ -258,13 +262,9 @@ def serve(
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of study files, for editors."""
-    from kgraph.study import Study
+    from kgraph.study import json_schema
 
-    document: dict[str, Any] = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **Study.model_json_schema(by_alias=True),
-    }
-    print(json.dumps(document, ensure_ascii=False, indent=1))
+    print(json.dumps(json_schema(), ensure_ascii=False, indent=1))
 
 
 def _open(workspace: Path) -> "Snapshot":

@@ -1,8 +1,8 @@
 """What follows from the sources by the rules of `ontology/rules`, and why.
 
 A rule is a CONSTRUCT over plain triple patterns with an optional FILTER. Rules run to a fixpoint; a triple is inferred only
-where no graph has it yet, and all of them stand in one graph of their own. Nothing is stored to explain them: a conclusion is matched
-with the heads of the rules, and their bodies are asked for the premises.
+where no graph has it yet, and all of them stand in one graph of their own. Nothing is stored to explain them: a conclusion
+is matched with the heads of the rules, and their bodies are asked for the premises.
 """
 
 from collections.abc import Iterator, Mapping

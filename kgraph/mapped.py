@@ -1,7 +1,8 @@
 """Every source of a workspace as triples: from the cache where it has not changed, mapped anew where it has."""
 
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -15,6 +16,8 @@ from kgraph.names import CONCEPT, PREFIXES
 from kgraph.studyfile import load_study
 from kgraph.workspace import Source, Workspace, mapping_digest, replace_file
 from kgraph.yamlfile import read_text
+
+_CONCEPT = re.compile(b"<" + re.escape(str(CONCEPT)).encode() + b"([^>]*)>")
 
 Report = Callable[[str], None]
 
@@ -37,11 +40,12 @@ def map_sources(workspace: Workspace, sources: list[Source], report: Report) -> 
     slugs: frozenset[str] | None = None
     for source in sources:
         found = _from_cache(workspace, source)
-        if found is None:
+        if slugs is None and (found is None or source.kind == "study"):
+            slugs = vocabulary(workspace)
+        if found is None or (slugs is not None and not _concepts(found) <= slugs):
             started = time.perf_counter()
-            slugs = vocabulary(workspace) if slugs is None else slugs
             try:
-                found = map_source(workspace, source, slugs)
+                found = map_source(workspace, source, slugs or frozenset())
             except KgraphError as error:
                 problems.extend(error.problems)
                 continue
@@ -54,11 +58,27 @@ def map_sources(workspace: Workspace, sources: list[Source], report: Report) -> 
     return mapped, problems
 
 
+def forget_unused(workspace: Workspace, sources: list[Source]) -> None:
+    """Empties the cache of everything that these sources do not use."""
+    used = {path for source in sources for path in _places(workspace, source)}
+    for folder in (workspace.cache, workspace.restricted / "cache"):
+        for path in folder.iterdir():
+            if path not in used:
+                path.unlink()
+
+
 def map_source(workspace: Workspace, source: Source, slugs: frozenset[str]) -> Mapped:
     """The triples of one source. Raises `KgraphError` when anything is wrong with it. `slugs`: all concepts there are."""
     if source.kind == "study":
         return _map_study(source, workspace.settings.base, slugs)
-    return Mapped(source, b"".join(_read_turtle(path) for path in source.paths))
+    return Mapped(source, _canonical(quad for path in source.paths for quad in _parse(path)))
+
+
+def _concepts(one: Mapped) -> set[str]:
+    """The slugs of the concepts that a study uses: a concept that was withdrawn must not live on in the cache."""
+    if one.source.kind != "study":
+        return set()
+    return {slug.decode() for slug in re.findall(_CONCEPT, one.public + one.restricted)}
 
 
 def vocabulary(workspace: Workspace) -> frozenset[str]:
@@ -113,8 +133,11 @@ def _lines(graph: Any) -> bytes:
     return b"".join(sorted(graph.serialize(format="nt", encoding="utf-8").splitlines(keepends=True)))
 
 
-def _read_turtle(path: Path) -> bytes:
-    return ox.serialize((quad.triple for quad in _parse(path)), format=ox.RdfFormat.N_TRIPLES) or b""
+def _canonical(quads: Iterable[ox.Quad]) -> bytes:
+    """Triples as sorted N-Triples whose blank nodes have canonical names (RDFC-1.0): the same input gives the same bytes."""
+    dataset = ox.Dataset(quads)
+    dataset.canonicalize(ox.CanonicalizationAlgorithm.RDFC_1_0)
+    return b"".join(sorted(f"{quad.triple} .\n".encode() for quad in dataset))
 
 
 def _parse(path: Path) -> list[ox.Quad]:

@@ -5,7 +5,9 @@ The mapping is a pure function of the loaded study and the workspace's base IRI.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 
 from rdflib import Graph, Literal, URIRef
 from rdflib.namespace import DCTERMS, FOAF, OWL, PROV, RDF, RDFS, SKOS, XSD
@@ -13,7 +15,7 @@ from rdflib.namespace import DCTERMS, FOAF, OWL, PROV, RDF, RDFS, SKOS, XSD
 from kgraph.anchors import Span, plain, sha256
 from kgraph.names import BIBO, CITO, CONCEPT, FABIO, KG, OA, PRISM, SCHEMA
 from kgraph.study import Agent, Anchored, Assertion, Coding, Quotation, Record, Reference, Text, Work
-from kgraph.studyfile import LoadedStudy
+from kgraph.studyfile import LoadedStudy, is_restricted, restricted_passages
 
 Converter = Callable[["StudyMapper", Any], list[URIRef | Literal]]
 Table = tuple[tuple[str, URIRef, Converter], ...]
@@ -36,11 +38,11 @@ def _both(_: "StudyMapper", value: Text) -> list[URIRef | Literal]:
 
 
 def _decimal(_: "StudyMapper", value: float) -> list[URIRef | Literal]:
-    return [Literal(f"{value:g}", datatype=XSD.decimal)]
+    return [Literal(f"{Decimal(str(value)):f}", datatype=XSD.decimal)]
 
 
-def _number(_: "StudyMapper", value: float) -> list[URIRef | Literal]:
-    return [Literal(int(value)) if value == int(value) else Literal(f"{value:g}", datatype=XSD.decimal)]
+def _number(mapper: "StudyMapper", value: float) -> list[URIRef | Literal]:
+    return [Literal(int(value))] if value == int(value) else _decimal(mapper, value)
 
 
 def _concept(_: "StudyMapper", value: str) -> list[URIRef | Literal]:
@@ -185,6 +187,11 @@ class MappedStudy:
     restricted: Graph
 
 
+def doi_iri(doi: str) -> URIRef:
+    """The IRI of a DOI; what an IRI cannot hold (older DOIs have < and >) is percent-encoded."""
+    return URIRef("https://doi.org/" + quote(doi, safe="/:;()@!$&'*+,=-._~"))
+
+
 def map_study(loaded: LoadedStudy, base: str) -> MappedStudy:
     """The triples of a loaded study; its IRIs stand under `base` (which ends in a slash)."""
     mapper = StudyMapper(loaded, base)
@@ -200,8 +207,8 @@ class StudyMapper:
         self.graph = Graph()
         self.node = self.base_iri("study", self.study.id)
         self.owners: dict[URIRef, set[URIRef]] = {}  # part -> what it belongs to; restricted when all owners are
-        restricted = (q.id for q in self.study.quotations if self.is_restricted(q))
-        self.secrets = [span for key in restricted for span in loaded.spans[key] if span is not None]
+        self.hidden: set[URIRef] = set()  # restricted, though nothing in the graph says so
+        self.secrets = [span for key in restricted_passages(self.study) for span in loaded.spans.get(key, []) if span is not None]
 
     def base_iri(self, *path: str) -> URIRef:
         return URIRef(self.base + "/".join(path))
@@ -256,6 +263,8 @@ class StudyMapper:
             self.reference(reference)
         for issue in study.issues:
             node = self.thing("issue", issue.id, KG.DataIssue, issue, ISSUE)
+            if issue.access == "restricted":
+                self.hidden.add(node)
             self.add(node, (KG.inSource, self.node), *((KG.about, self.anything(about)) for about in issue.about))
         for passage in study.passages:
             spans = self.loaded.spans.get(passage.id, [])
@@ -288,7 +297,7 @@ class StudyMapper:
             self.add(node, (SKOS.note, Literal(agent.note, lang="en")))
 
     def work(self, work: Work, otherwise: URIRef) -> URIRef:
-        node = URIRef(f"https://doi.org/{work.doi}") if work.doi else otherwise
+        node = doi_iri(work.doi) if work.doi else otherwise
         self.add(node, (RDF.type, WORK_TYPES[work.type]))
         self.table(node, work, WORK)
         if work.authors:
@@ -361,12 +370,7 @@ class StudyMapper:
             self.own(anchor, node)
         self.add(node, (KG.anchorStatus, Literal("verified" if text else "hash-only")))
         self.codings(node, quotation.id, quotation.codings)
-        self.graph.set((node, KG.access, Literal("restricted" if self.is_restricted(quotation) else "public")))
-
-    def is_restricted(self, quotation: Quotation) -> bool:
-        """Whether a quotation, or the person who speaks, is restricted."""
-        people = {person.id for person in self.study.participants if person.access == "restricted"}
-        return quotation.access == "restricted" or quotation.spoken_by in people
+        self.graph.set((node, KG.access, Literal("restricted" if is_restricted(quotation, self.study) else "public")))
 
     def assertion(self, assertion: Assertion) -> None:
         node = self.thing("assertion", assertion.id, KG[assertion.kind], assertion, ASSERTION)
@@ -401,7 +405,7 @@ class StudyMapper:
 
     def work_of(self, reference: Reference) -> URIRef:
         doi = reference.work.doi
-        return URIRef(f"https://doi.org/{doi}") if doi else self.iri("reference", reference.number, "work")
+        return doi_iri(doi) if doi else self.iri("reference", reference.number, "work")
 
     def codings(self, target: URIRef, key: str, codings: list[Coding]) -> None:
         for coding in codings:
@@ -449,7 +453,7 @@ class StudyMapper:
             at_hand = text.exact(span) if text and span else words
             self.add(node, (KG.sha256, Literal(hashed or sha256(at_hand))))
             if span is not None and any(span.start < secret.end and secret.start < span.end for secret in self.secrets):
-                self.add(node, (KG.access, Literal("restricted")))
+                self.hidden.add(node)
             if span is not None:
                 position = self.own(URIRef(f"{node}/position"), node)
                 self.add(node, (OA.hasSelector, position))
@@ -466,7 +470,7 @@ class StudyMapper:
         """Parts the triples: a restricted thing takes along whatever belongs to nothing else, and every link to it."""
         if self.study.access == "restricted":
             return MappedStudy(Graph(), self.graph)
-        withheld = {s for s in self.graph.subjects(KG.access, Literal("restricted")) if isinstance(s, URIRef)}
+        withheld = {s for s in self.graph.subjects(KG.access, Literal("restricted")) if isinstance(s, URIRef)} | self.hidden
         source = self.iri("source")
         if source in withheld:  # the words around a passage are the source's, not the passage's
             for predicate in (OA.prefix, OA.suffix):
@@ -478,6 +482,8 @@ class StudyMapper:
             more = {part for part, owners in self.owners.items() if owners <= withheld} - withheld
             withheld |= more
             grown = bool(more)
+        if not withheld:
+            return MappedStudy(self.graph, Graph())
         public, restricted = Graph(), Graph()
         for triple in self.graph:
             (restricted if triple[0] in withheld or triple[2] in withheld else public).add(triple)

@@ -70,6 +70,18 @@ def to_term(value: object, kind: str, base: str) -> Term:
     return ox.NamedNode(to_iri(text, base))
 
 
+def to_literal(text: str) -> ox.Literal:
+    """A literal from how Turtle writes it: `"words"`, `"Wörter"@de`, `14`, `"2024"^^xsd:gYear`. Raises `KgraphError`."""
+    turtle = "".join(f"@prefix {prefix}: <{iri}> .\n" for prefix, iri in PREFIXES.items()) + f"<a:a> <a:a> {text} ."
+    try:
+        found = [quad.object for quad in ox.parse(turtle.encode(), format=ox.RdfFormat.TURTLE)]
+    except SyntaxError:
+        found = []
+    if len(found) != 1 or not isinstance(found[0], ox.Literal):
+        raise fail(f"{text} is no literal", 'Write it as in Turtle: "words", "Wörter"@de, 14, "2024"^^xsd:gYear')
+    return found[0]
+
+
 def to_iri(text: str, base: str) -> str:
     """An IRI from an absolute IRI, a prefixed name (`concept:hope`) or a path under the base IRI (`study/fan-2024`)."""
     text = text.removeprefix("<").removesuffix(">")

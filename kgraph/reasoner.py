@@ -74,5 +74,5 @@ def _all_different(lines: list[bytes]) -> list[bytes]:
 def _explanation(text: str) -> str:
     """The clashing axioms of Pellet's explanation, on one line."""
     start = text.find("Explanation")
-    lines = [line.strip() for line in text[start if start >= 0 else 0 :].splitlines()]
+    lines = [re.sub(r"^\d+\)\s+", "", line.strip()) for line in text[start if start >= 0 else 0 :].splitlines()]
     return "; ".join(line for line in lines if line and not line.startswith(("at ", "Explanation", "This is", "Java")))[:1500]

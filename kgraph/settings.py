@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,22 +24,31 @@ class Settings:
 def read_settings(path: Path) -> Settings:
     """Reads `kgraph.toml`. Raises `KgraphError` that names the key which is wrong."""
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        text = path.read_text(encoding="utf-8-sig")
+        values = tomllib.loads(text)
+    except UnicodeDecodeError as error:
+        raise fail("is not UTF-8", "Save the file as UTF-8", file=path) from error
+    except tomllib.TOMLDecodeError as error:
         line = re.search(r"line (\d+)", str(error))
         raise fail(str(error), "Correct the TOML", file=path, line=int(line[1]) if line else None) from error
     except OSError as error:
         raise fail(f"cannot be read ({error.strerror})", "Check the path and its permissions", file=path) from error
-    if problems := list(_problems(values, str(path))):
-        raise KgraphError(problems)
+    if problems := _problems(values, str(path)):
+        raise KgraphError(replace(problem, line=_line(text, problem.field)) for problem in problems)
     if "languages" in values:
         values["languages"] = tuple(values["languages"])
     return Settings(**values)
 
 
+def _line(text: str, key: str) -> int | None:
+    """The line on which a key or a table of that name stands."""
+    match = re.search(rf"^[ \t]*\[*[ \t]*[\"']?{re.escape(key)}\b", text, re.MULTILINE)
+    return text.count("\n", 0, match.start()) + 1 if match else None
+
+
 def _problems(values: dict[str, Any], file: str) -> list[Problem]:
     problems = []
-    for key in values.keys() - {"name", "languages", "base"}:
+    for key in sorted(values.keys() - {"name", "languages", "base"}):
         problems.append(Problem("this key is not known", "Known here: name, languages, base", file, field=key))
     if not isinstance(values.get("name", ""), str):
         problems.append(Problem("is no text", 'Write name = "..."', file, field="name"))

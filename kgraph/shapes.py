@@ -2,19 +2,25 @@
 
 from collections.abc import Iterable
 
+import pyoxigraph as ox
 import pyshacl
 from rdflib import RDF, BNode, Graph, URIRef
 from rdflib.collection import Collection
 from rdflib.namespace import SH
+from rdflib.term import Node
 
+from kgraph.answers import shorten
 from kgraph.errors import Problem
 from kgraph.names import ONTOLOGY
 
 _TARGETS = (SH.targetClass, SH.targetSubjectsOf)
 
 
-def check_shapes(sources: Iterable[bytes]) -> list[Problem]:
-    """What SHACL finds in N-Triples: those of each source, the evidence model among them for its subclasses."""
+def check_shapes(sources: Iterable[bytes], base: str) -> list[Problem]:
+    """What SHACL finds in N-Triples: those of each source, the evidence model among them for its subclasses.
+
+    `base` is the IRI under which the workspace's own things stand; messages leave it out.
+    """
     data = Graph()
     for content in sources:
         data.parse(data=content, format="nt")
@@ -23,11 +29,15 @@ def check_shapes(sources: Iterable[bytes]) -> list[Problem]:
     for result in results.subjects(RDF.type, SH.ValidationResult):
         messages = [m for m in results.objects(result, SH.resultMessage) if getattr(m, "language", None) in ("en", None)]
         node, path, value = (results.value(result, name) for name in (SH.focusNode, SH.resultPath, SH.value))
-        place = " ".join(str(part) for part in (node, path) if part is not None)
-        found = f"{place}: found {value!s}" if value is not None else place
+        place = " ".join(_short(part, base) for part in (node, path) if part is not None)
+        found = f"{place}: found {_short(value, base)}" if value is not None else place
         severity = "error" if results.value(result, SH.resultSeverity) == SH.Violation else "warning"
         problems.append(Problem(found, str(messages[0]) if messages else "", severity=severity, check="shapes"))
     return sorted(problems, key=str)
+
+
+def _short(term: Node, base: str) -> str:
+    return shorten(ox.NamedNode(str(term)), base) if isinstance(term, URIRef) else str(term)
 
 
 def load_shapes() -> Graph:

@@ -10,7 +10,7 @@ from typing import Any
 import pyoxigraph as ox
 
 from kgraph import queries
-from kgraph.errors import fail
+from kgraph.errors import KgraphError, fail
 from kgraph.names import KG, OA
 from kgraph.settings import DEFAULT_BASE
 from kgraph.workspace import Workspace
@@ -86,16 +86,15 @@ class Snapshot:
 
 def open_published(workspace: Workspace) -> Snapshot:
     """The snapshot that a workspace has published. Raises `KgraphError` when there is none."""
-    version = workspace.published_version()
-    if version is None:
+    name = workspace.published_name()
+    if name is None:
         raise fail("nothing is built yet", "Run: kgraph build", file=workspace.folder)
-    return Snapshot(workspace.snapshots / version)
+    return Snapshot(workspace.snapshots / name)
 
 
 def open_restricted(workspace: Workspace) -> Snapshot:
     """The second store of the published version, with restricted things; for the command line alone."""
-    version = workspace.published_version()
-    folder = workspace.restricted / str(version)
+    folder = workspace.restricted / str(workspace.published_name())
     if not folder.is_dir():
         raise fail("there is nothing restricted in the published version", "Leave out --restricted", file=workspace.folder)
     return Snapshot(folder)
@@ -103,23 +102,35 @@ def open_restricted(workspace: Workspace) -> Snapshot:
 
 def list_snapshots(workspace: Workspace) -> dict[str, Any]:
     """The snapshots of a workspace, newest first, with version, age and counts; and whether the sources are as published."""
-    published = workspace.published_version()
+    published = workspace.published_name()
     found = []
     for path in workspace.snapshots.glob("*/manifest.json"):
         if path.parent.name.startswith("."):
             continue
-        manifest = Snapshot(path.parent).manifest
+        try:
+            manifest = Snapshot(path.parent).manifest
+        except KgraphError:
+            found.append(
+                {
+                    "version": path.parent.name,
+                    "published": path.parent.name == published,
+                    "built": "",
+                    "age": "damaged",
+                    "counts": {},
+                }
+            )
+            continue
         age = datetime.now(UTC) - datetime.fromisoformat(manifest["built"])
         found.append(
             {
                 "version": manifest["version"],
-                "published": manifest["version"] == published,
+                "published": path.parent.name == published,
                 "built": manifest["built"],
                 "age": str(timedelta(seconds=int(age.total_seconds()))),
                 "counts": manifest["counts"],
             }
         )
-    current = published == workspace.version(list(workspace.sources()))
+    current = workspace.published_version() == workspace.version(list(workspace.sources()))
     return {
         "name": workspace.settings.name,
         "current": current,

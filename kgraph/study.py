@@ -4,16 +4,32 @@ Every key in a file is the camelCase form of a field here; the JSON Schema that 
 models (`kgraph schema`). Concepts are named by their slug, everything else by its id within the study.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.alias_generators import to_camel
 
-Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=120)]
-Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$", max_length=80)]
+FORMS: dict[str, str] = {}  # what each pattern below means, for people
+
+
+def _form(pattern: str, means: str, **more: Any) -> StringConstraints:
+    FORMS[pattern] = means
+    return StringConstraints(pattern=pattern, **more)
+
+
+Slug = Annotated[
+    str, _form(r"^[a-z0-9]+(-[a-z0-9]+)*$", "small letters and digits, joined by single hyphens: peer-support", max_length=120)
+]
+Identifier = Annotated[
+    str, _form(r"^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$", "letters and digits, joined by single hyphens: P1", max_length=80)
+]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-Doi = Annotated[str, StringConstraints(pattern=r"^10\.\d{4,9}/\S+$", to_lower=True)]
-Url = Annotated[str, StringConstraints(pattern=r"^https?://\S+$")]
+Doi = Annotated[str, _form(r"^10\.\d{4,9}/\S+$", "the DOI alone, from 10. on: 10.1000/182", to_lower=True)]
+Url = Annotated[str, _form(r"^https?://[^\s<>\"{}|\\^`]+$", "an address that starts with http:// or https://, without spaces")]
+Language = Annotated[str, _form(r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", "a language tag (BCP 47): en, zh-Hans")]
+Hash = Annotated[str, _form(r"^[0-9a-f]{64}$", "64 hexadecimal digits, in small letters")]
+QuotationId = Annotated[str, _form(r"^q\d{2,4}$", "q and two to four digits: q01")]
+AssertionId = Annotated[str, _form(r"^a\d{3,4}$", "a and three or four digits: a001")]
 Confidence = Annotated[float, Field(ge=0, le=1)]
 Access = Literal["public", "restricted"]
 
@@ -21,7 +37,7 @@ Access = Literal["public", "restricted"]
 class Record(BaseModel):
     """A thing of a study file: unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, alias_generator=to_camel, populate_by_name=True)
 
 
 class Text(Record):
@@ -39,7 +55,6 @@ class Anchored(Record):
 
     passages: list[Identifier] = []
     secondary: Line | None = None
-    access: Access = "public"
 
 
 class Coding(Record):
@@ -86,7 +101,7 @@ class Work(Record):
 
     title: Line
     authors: list[Line] = []
-    year: int | None = None
+    year: int | None = Field(None, ge=1000, le=9999)
     type: Literal["journal-article", "book", "book-chapter", "systematic-review", "report"] = "journal-article"
     publication_name: Line | None = None
     volume: Line | None = None
@@ -109,7 +124,7 @@ class SourceText(Record):
     """The text that the passages are found in. `file` stands beside the study file; without it only hashes are kept."""
 
     file: Line | None = None
-    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Hash
     license: Url | None = None
     creator: Line
     note: Line | None = None
@@ -128,9 +143,9 @@ class Passage(Record):
     exact: list[Line] = []
     prefix: Line | None = None
     suffix: Line | None = None
-    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
-    start: int | None = None
-    end: int | None = None
+    sha256: Hash | None = None
+    start: int | None = Field(None, ge=0)
+    end: int | None = Field(None, ge=0)
     note: Line | None = Field(None, description="why no assertion is coded from it")
 
     @model_validator(mode="after")
@@ -139,6 +154,8 @@ class Passage(Record):
             raise ValueError("a passage has either exact words or the sha256 of its words")
         if self.sha256 is not None and (self.start is None or self.end is None):
             raise ValueError("a passage known by its hash needs start and end")
+        if self.start is not None and self.end is not None and self.start >= self.end:
+            raise ValueError("a passage ends after its start")
         return self
 
 
@@ -147,7 +164,7 @@ class Place(Record):
 
     id: Slug
     label: Text
-    country_code: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+    country_code: Annotated[str, _form(r"^[A-Z]{2}$", "two capital letters (ISO 3166-1 alpha-2): NO, CN")]
     same_as: Url | None = None
 
 
@@ -183,9 +200,9 @@ class Design(Anchored):
     of_population: list[Slug] = []
     of_condition: list[Slug] = []
     spatial: list[Place] = []
-    sample_size: int | None = None
+    sample_size: int | None = Field(None, ge=0)
     temporal_coverage: Line | None = Field(None, description="ISO 8601, e.g. 2021-07/2022-02")
-    language: Line | None = Field(None, description="language of the interviews (BCP 47)")
+    language: Language | None = Field(None, description="language of the interviews (BCP 47)")
     ethics_committee: Line | None = None
     ethics_approval: Line | None = None
     funding: list[Funding] = []
@@ -228,6 +245,7 @@ class Participant(Anchored):
     """A person of the sample, with what is printed about them; ages are never derived."""
 
     id: Identifier
+    access: Access = "public"
     gender: Literal["male", "female", "other", "not stated"]
     conditions: list[Slug]
     diagnosis_printed: Line | None = None
@@ -256,16 +274,16 @@ class Theme(Anchored):
 class Quotation(Record):
     """A participant's words (first order), verbatim, each fragment as the source has it."""
 
-    id: Annotated[str, StringConstraints(pattern=r"^q\d{2,4}$")]
+    id: QuotationId
     spoken_by: Identifier
     illustrates: Slug = Field(description="the most specific theme to which it belongs")
     printed_under: Slug | None = Field(None, description="the theme under which the text at hand shows it, if another")
-    exact: list[Line]
+    exact: list[Line] = Field(min_length=1)
     prefix: Line | None = None
     suffix: Line | None = None
-    language: Line = "en"
-    translated_from: Line | None = None
-    near_duplicate_of: list[Annotated[str, StringConstraints(pattern=r"^q\d{2,4}$")]] = []
+    language: Language = "en"
+    translated_from: Language | None = None
+    near_duplicate_of: list[QuotationId] = []
     note: Line | None = None
     access: Access = "public"
     codings: list[Coding] = []
@@ -284,7 +302,8 @@ class CitationUse(Record):
 class Assertion(Anchored):
     """A statement of the paper, in our wording, as one link between two concepts."""
 
-    id: Annotated[str, StringConstraints(pattern=r"^a\d{3,4}$")]
+    id: AssertionId
+    access: Access = "public"
     kind: Literal["Finding", "CitedClaim", "Interpretation", "Background", "Aim", "Recommendation", "Limitation"]
     subject: Slug
     relation: Literal[
@@ -302,7 +321,7 @@ class Assertion(Anchored):
     printed_under: Slug | None = Field(None, description="the theme under which the text at hand shows it, if another")
     rests_on: list[Identifier] = Field([], description="quotations or themes, named by the authors")
     evidence: Literal["shown", "asserted-only"]
-    restates: Annotated[str, StringConstraints(pattern=r"^a\d{3,4}$")] | None = None
+    restates: AssertionId | None = None
     cites: list[CitationUse] = []
     note: Line | None = None
     coded_in: int = 1
@@ -323,6 +342,7 @@ class DataIssue(Anchored):
     """Something in the paper (or in the text at hand) that does not fit: both values stand side by side."""
 
     id: Identifier
+    access: Access = "public"
     issue_kind: Literal[
         "internal-inconsistency", "check-passed", "method-question", "citation-error", "conversion-damage", "terminology"
     ]
@@ -362,3 +382,8 @@ class Study(Record):
     references: list[Reference] = []
     issues: list[DataIssue] = []
     passages: list[Passage] = []
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of study files, for editors."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Study.model_json_schema(by_alias=True)}

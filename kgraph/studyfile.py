@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from kgraph.anchors import AnchoredText, AnchorError, Span, normal_form, sha256
 from kgraph.errors import KgraphError, Problem, fail
-from kgraph.study import Anchored, Assertion, Coding, Passage, Record, Study
+from kgraph.study import FORMS, Anchored, Assertion, Coding, DataIssue, Participant, Passage, Quotation, Record, Study
 from kgraph.yamlfile import Location, YamlFile, read_text, read_yaml
 
 
@@ -79,10 +79,28 @@ def codings(study: Study) -> Iterator[tuple[Location, str, Coding]]:
                 yield (name, index, "codings", number), target.id, coding
 
 
+def is_restricted(quotation: Quotation, study: Study) -> bool:
+    """Whether a quotation, or the person who speaks, is restricted."""
+    people = {person.id for person in study.participants if person.access == "restricted"}
+    return quotation.access == "restricted" or quotation.spoken_by in people
+
+
+def restricted_passages(study: Study) -> set[str]:
+    """The passages (and quotations) whose words are restricted, because a restricted thing rests on them."""
+    things: list[Participant | Assertion | DataIssue] = [*study.participants, *study.assertions, *study.issues]
+    named = {key for thing in things if thing.access == "restricted" for key in thing.passages}
+    return named | {quotation.id for quotation in study.quotations if is_restricted(quotation, study)}
+
+
 def nearest(word: str, words: Iterable[str]) -> str:
     """A remedy that offers the words most like `word`."""
     close = difflib.get_close_matches(word, list(words), n=3, cutoff=0.6)
     return f"Did you mean {' or '.join(close)}?" if close else ""
+
+
+def _fragments(key: str, exact: list[str]) -> list[str]:
+    """The names of the fragments of a passage, as the mapping gives them."""
+    return [key] if len(exact) <= 1 else [key, *(f"{key}-{number + 1}" for number in range(len(exact)))]
 
 
 def _attribute(key: str) -> str:
@@ -96,6 +114,22 @@ def _schema_problem(details: ErrorDetails, yaml: YamlFile) -> Problem:
     match details["type"]:
         case "missing":
             found, remedy = "this key is missing", f"Add {location[-1]}"
+        case "list_type":
+            found, remedy = "a list is wanted here", "Write [one, another], or one item a line, each after a hyphen"
+        case "model_type" | "dict_type" | "model_attributes_type":
+            found, remedy = "keys with values are wanted here", "Write one a line, indented: key: value"
+        case "string_type":
+            found, remedy = "a text is wanted here", "Write one text, in quotation marks where in doubt"
+        case "int_parsing" | "int_from_float" | "int_type":
+            found, remedy = f"{details['input']!r} is no whole number", "Write digits alone"
+        case "float_parsing" | "float_type" | "finite_number":
+            found, remedy = f"{details['input']!r} is no number", "Write a number such as 2 or 0.5"
+        case "greater_than_equal" | "less_than_equal" as kind:
+            limit = details.get("ctx", {}).get("ge" if kind == "greater_than_equal" else "le")
+            found = f"{details['input']!r} is too {'small' if kind == 'greater_than_equal' else 'large'}"
+            remedy = f"Write a number {'from' if kind == 'greater_than_equal' else 'up to'} {limit:g}"
+        case "too_short" | "string_too_short":
+            found, remedy = "nothing stands here", "Write it, or take the key out"
         case "extra_forbidden":
             found, remedy = "this key is not known", _known_keys(location)
         case "literal_error":
@@ -103,7 +137,8 @@ def _schema_problem(details: ErrorDetails, yaml: YamlFile) -> Problem:
             found, remedy = f"{details['input']!r} is not one of the values", f"Write one of {expected}"
         case "string_pattern_mismatch":
             found = f"{details['input']!r} has not the right form"
-            remedy = f"It must match {details.get('ctx', {}).get('pattern', '')}"
+            pattern = details.get("ctx", {}).get("pattern", "")
+            remedy = f"Write {FORMS.get(pattern, f'what matches {pattern}')}"
         case "value_error":
             found = str(details.get("ctx", {}).get("error", found))
         case _:
@@ -176,11 +211,12 @@ class _Checker:
             remedy = f"If the change is meant, write sha256: {sha256(text)}"
             self.problem("source", ("source", "sha256"), f"{source.file} is not the text that was coded", remedy)
         self.loaded.text = AnchoredText(text)
-        people = {person.id for person in self.study.participants if person.access == "restricted"}
-        for index, quotation in enumerate(self.study.quotations):
-            if source.access == "public" and (quotation.access == "restricted" or quotation.spoken_by in people):
-                found = f"{quotation.id} is restricted, but the source text that holds its words is public"
-                self.problem("source", ("quotations", index), found, "Write access: restricted under source too")
+        secret = restricted_passages(self.study)
+        for name in ("quotations", "passages"):
+            for index, item in enumerate(getattr(self.study, name)):
+                if source.access == "public" and self.study.access == "public" and item.id in secret:
+                    found = f"{item.id} is restricted, but the source text that holds its words is public"
+                    self.problem("source", (name, index), found, "Write access: restricted under source too")
 
     def place_passages(self) -> None:
         for index, passage in enumerate(self.study.passages):
@@ -236,6 +272,13 @@ class _Checker:
         self._unique("references", [reference.number for reference in self.study.references], "number")
         for name in ("passes", "steps", "interviewQuestions"):
             self._unique(name, [item.order for item in getattr(self.study, _attribute(name))], "order")
+        self._unique_across()
+        for index, assertion in enumerate(self.study.assertions):
+            cited = Counter(use.reference for use in assertion.cites)
+            for number, use in enumerate(assertion.cites):
+                if cited[use.reference] > 1:
+                    found = f"{assertion.id} cites reference {use.reference} {cited[use.reference]} times"
+                    self.problem("links", ("assertions", index, "cites", number, "reference"), found, "Keep one use")
         seen: set[tuple[str, str, str]] = set()
         for location, target, coding in codings(self.study):
             key = (target, coding.concept or f"a placement in {coding.theme}", coding.creator or self.study.coder)
@@ -248,6 +291,22 @@ class _Checker:
             if count > 1:
                 second = [index for index, other in enumerate(values) if other == value][1]
                 self.problem("links", (name, second, key), f"{value!r} stands {count} times", "Give each its own")
+
+    def _unique_across(self) -> None:
+        """Ids that are named without their kind, and the names of fragments, may not be taken twice."""
+        study = self.study
+        references = {f"r{reference.number}": "a reference" for reference in study.references}
+        taken = dict(references)
+        for name in ("participants", "themes", "quotations", "assertions"):
+            for index, item in enumerate(getattr(study, name)):
+                if taken.setdefault(item.id, name) != name:
+                    self.problem("links", (name, index, "id"), f"{item.id!r} names {taken[item.id]} too", "Choose another id")
+        fragments = references | {name: "a quotation" for q in study.quotations for name in _fragments(q.id, q.exact)}
+        for index, passage in enumerate(study.passages):
+            for name in _fragments(passage.id, passage.exact):
+                if (other := fragments.setdefault(name, passage.id)) != passage.id:
+                    found = f"{name!r} names {other if other.startswith('a ') else f'a fragment of {other}'} too"
+                    self.problem("links", ("passages", index, "id"), found, "Choose another id")
 
     def check_links(self) -> None:
         study = self.study
@@ -263,7 +322,9 @@ class _Checker:
 
         def link(location: Location, value: Any, known: set[Any], what: str) -> None:
             if value is not None and value not in known:
-                self.problem("links", location, f"there is no {what} {value!r}", nearest(str(value), map(str, known)))
+                names = sorted(map(str, known))
+                few = f"There are: {', '.join(names)}" if 0 < len(names) <= 20 else "Add it, or name another"
+                self.problem("links", location, f"there is no {what} {value!r}", nearest(str(value), names) or few)
 
         link(("coder",), study.coder, agents, "agent")
         for index, item in enumerate(study.passes):

@@ -1,6 +1,6 @@
 """A workspace: the folder that holds the sources. The graph is a build product and never edited.
 
-kgraph.toml   ontology/*.ttl   studies/*.yaml (and source texts)   .kgraph/ (built, ignored by git)
+kgraph.toml, study.schema.json (for editors), ontology/*.ttl, studies/*.yaml and their source texts, .kgraph/ (built).
 """
 
 import hashlib
@@ -16,12 +16,13 @@ from typing import Literal
 
 from kgraph.errors import fail
 from kgraph.settings import Settings, read_settings
+from kgraph.study import json_schema
 
 PACKAGE = Path(str(files("kgraph")))
 ONTOLOGY = Path(str(files("kgraph.ontology")))
 EXAMPLE = PACKAGE / "example"
-MAPPING_MODULES = ("anchors", "mapping", "names", "study", "studyfile", "yamlfile")
-BUILD_MODULES = ("build", "inference", "network", "search")
+MAPPING_MODULES = ("anchors", "mapped", "mapping", "names", "study", "studyfile", "yamlfile")
+BUILD_MODULES = ("build", "checks", "inference", "layout", "network", "queries", "search")
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,13 @@ class Workspace:
         return read_settings(self.folder / "kgraph.toml")
 
     def study_files(self) -> list[Path]:
-        return sorted((self.folder / "studies").glob("*.y*ml"))
+        """The study files. Raises `KgraphError` when two would be one study."""
+        files = [path for path in (self.folder / "studies").glob("[!.]*") if path.suffix in (".yaml", ".yml")]
+        by_study = {path.stem: path for path in files}
+        for path in files:
+            if (other := by_study[path.stem]) != path:
+                raise fail(f"{path.name} is the same study", "Keep one of the two files", file=other)
+        return sorted(files)
 
     def ontology_files(self) -> list[Path]:
         """Turtle files with concepts: the packaged ones and the workspace's own."""
@@ -76,9 +83,14 @@ class Workspace:
 
     def published_version(self) -> str | None:
         """The version that readers see, or None."""
+        name = self.published_name()
+        return name and name.rstrip("+")
+
+    def published_name(self) -> str | None:
+        """The folder of the snapshot that readers see: its version, with a + for each time it was built anew. Or None."""
         try:
             return (self.snapshots / "current").read_text(encoding="ascii").strip() or None
-        except OSError:
+        except (OSError, UnicodeDecodeError):
             return None
 
 
@@ -100,16 +112,18 @@ def find_workspace(folder: str | Path = ".") -> Workspace:
 
 def create_workspace(folder: Path, example: bool) -> Workspace:
     """Makes a workspace in an empty or new folder: the example study, or nothing but the settings."""
-    if folder.exists() and any(folder.iterdir()):
-        raise fail("the folder is not empty", "Choose another folder", file=folder)
     try:
+        if folder.exists() and any(folder.iterdir()):
+            raise fail("the folder is not empty", "Choose another folder", file=folder)
         if example:
             shutil.copytree(EXAMPLE, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             for part in ("studies", "ontology"):
                 (folder / part).mkdir(parents=True)
-            (folder / "kgraph.toml").write_text(f'name = "{folder.name}"\nlanguages = ["en", "zh-Hans"]\n', encoding="utf-8")
+            name = json.dumps(folder.absolute().name, ensure_ascii=False)
+            (folder / "kgraph.toml").write_text(f'name = {name}\nlanguages = ["en", "zh-Hans"]\n', encoding="utf-8")
         (folder / ".gitignore").write_text(".kgraph/\n", encoding="utf-8")
+        (folder / "study.schema.json").write_text(json.dumps(json_schema(), ensure_ascii=False, indent=1), encoding="utf-8")
     except OSError as error:
         raise fail(f"cannot be written ({error.strerror})", "Choose a folder that you may write to", file=folder) from error
     return Workspace(folder)

@@ -57,10 +57,12 @@ def read_text(path: Path) -> str:
         ) from error
     text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
     if control := _CONTROL.search(text):
-        line = text.count("\n", 0, control.start()) + 1
-        found = f"the control character U+{ord(control[0]):04X} stands in the text"
-        raise fail(found, "Remove it", file=path, line=line)
+        raise _control(control[0], path, text.count("\n", 0, control.start()) + 1)
     return text
+
+
+def _control(character: str, path: Path, line: int) -> KgraphError:
+    return fail(f"the control character U+{ord(character):04X} stands in the text", "Remove it", file=path, line=line)
 
 
 def read_yaml(path: Path) -> YamlFile:
@@ -102,6 +104,14 @@ def _build(text: str, path: Path) -> tuple[Any, dict[Location, int]]:
         else:
             container.append(value)
 
+    def text_of(event: yaml.ScalarEvent, line: int) -> str:
+        """A scalar's text; what escapes in double quotes spell is held to the same rules as the file."""
+        if event.style != '"':
+            return str(event.value)
+        if control := _CONTROL.search(event.value):
+            raise _control(control[0], path, line)
+        return unicodedata.normalize("NFC", event.value)
+
     event: Any
     for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
         line = event.start_mark.line + 1
@@ -114,16 +124,17 @@ def _build(text: str, path: Path) -> tuple[Any, dict[Location, int]]:
         if isinstance(event, yaml.CollectionEndEvent):
             stack.pop()
         elif isinstance(event, yaml.ScalarEvent):
+            value = text_of(event, line)
             if stack and isinstance(stack[-1][0], dict) and not stack[-1][2]:
                 container, location, key = stack[-1]
-                if event.value in container:
-                    first = lines[(*location, event.value)]
-                    raise refuse(f"the key stands twice, first on line {first}", "Keep one of them", line, event.value)
-                lines[(*location, event.value)] = line
-                key.append(event.value)
+                if value in container:
+                    first = lines[(*location, value)]
+                    raise refuse(f"the key stands twice, first on line {first}", "Keep one of them", line, value)
+                lines[(*location, value)] = line
+                key.append(value)
             else:
                 lines.setdefault(location_of_next(), line)
-                put(event.value if event.value or event.style else None)
+                put(value if value or event.style else None)
         elif isinstance(event, yaml.CollectionStartEvent):
             if stack and isinstance(stack[-1][0], dict) and not stack[-1][2]:
                 raise refuse("a key is a list or a mapping", "Keys are plain words", line)
@@ -134,4 +145,6 @@ def _build(text: str, path: Path) -> tuple[Any, dict[Location, int]]:
             lines.setdefault(location, line)
             put(container)
             stack.append((container, location, []))
+    if not root:
+        raise refuse("the file holds nothing but comments", "Write the file anew, or remove it", 1)
     return root[0], lines

@@ -13,7 +13,7 @@ LAYERS = (
     ("anchors", "study"),  # what a study is: no graph, no web
     ("yamlfile", "studyfile", "mapping"),  # reading, and records to RDF
     ("workspace", "queries", "mapped", "snapshot"),  # sources, named graphs, the store, queries by name
-    ("answers", "layout", "network", "search", "inference", "reasoner", "checks", "check", "build"),  # meaning
+    ("answers", "layout", "network", "search", "inference", "reasoner", "shapes", "checks", "check", "build"),  # meaning
     ("web", "cli", "__main__"),  # faces
 )
 ORDER = [module for layer in LAYERS for module in layer]  # within a layer, too, only what stands before
