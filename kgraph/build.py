@@ -122,7 +122,8 @@ def _make_snapshot(workspace: Workspace, version: str, mapped: list[Mapped], rep
     while (workspace.snapshots / name).exists():  # built anew: readers keep the old one until the new one is named as current
         name += "+"
     _make_restricted(workspace, name, mapped, manifest, report)
-    _publish(workspace, making, name)
+    # what is restricted now may stand open in older snapshots: none is kept beside a second store
+    _publish(workspace, making, name, kept=1 if any(one.restricted for one in mapped) else KEPT)
     return manifest
 
 
@@ -158,13 +159,13 @@ def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     replace_file(folder / "manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False).encode())
 
 
-def _publish(workspace: Workspace, making: Path, name: str) -> None:
+def _publish(workspace: Workspace, making: Path, name: str, kept: int) -> None:
     os.replace(making, workspace.snapshots / name)
     replace_file(workspace.snapshots / "current", name.encode("ascii"))
     snapshots = sorted(
         (p for p in workspace.snapshots.iterdir() if p.is_dir() and p.name[0] != "."), key=lambda p: p.stat().st_mtime
     )
-    for old in snapshots[:-KEPT]:
+    for old in snapshots[:-kept]:
         shutil.rmtree(old, ignore_errors=True)
         shutil.rmtree(workspace.restricted / old.name, ignore_errors=True)
 

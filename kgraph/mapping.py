@@ -1,182 +1,19 @@
-"""Maps a study file to RDF, by tables of field, predicate, converter, and parts what is restricted from what is public.
+"""Maps a study file to RDF, by the tables of `kgraph.tables`, and parts what is restricted from what is public.
 
 The mapping is a pure function of the loaded study and the workspace's base IRI.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
-from urllib.parse import quote
 
 from rdflib import Graph, Literal, URIRef
-from rdflib.namespace import DCTERMS, FOAF, OWL, PROV, RDF, RDFS, SKOS, XSD
+from rdflib.namespace import DCTERMS, FOAF, OWL, PROV, RDF, RDFS, SKOS
 
+from kgraph import tables
 from kgraph.anchors import Span, plain, sha256
-from kgraph.names import BIBO, CITO, CONCEPT, FABIO, KG, OA, PRISM, SCHEMA
-from kgraph.study import Agent, Anchored, Assertion, Coding, Quotation, Record, Reference, Text, Work
+from kgraph.names import CITO, CONCEPT, KG, OA, SCHEMA
+from kgraph.study import Agent, Anchored, Assertion, Coding, Quotation, Record, Reference, Work
 from kgraph.studyfile import LoadedStudy, is_restricted, restricted_passages
-
-Converter = Callable[["StudyMapper", Any], list[URIRef | Literal]]
-Table = tuple[tuple[str, URIRef, Converter], ...]
-
-
-def _plain(_: "StudyMapper", value: Any) -> list[URIRef | Literal]:
-    return [Literal(value)]
-
-
-def _string(_: "StudyMapper", value: Any) -> list[URIRef | Literal]:
-    return [Literal(str(value))]
-
-
-def _english(_: "StudyMapper", value: str) -> list[URIRef | Literal]:
-    return [Literal(value, lang="en")]
-
-
-def _both(_: "StudyMapper", value: Text) -> list[URIRef | Literal]:
-    return [Literal(value.en, lang="en"), Literal(value.zh_hans, lang="zh-Hans")]
-
-
-def _decimal(_: "StudyMapper", value: float) -> list[URIRef | Literal]:
-    return [Literal(f"{Decimal(str(value)):f}", datatype=XSD.decimal)]
-
-
-def _number(mapper: "StudyMapper", value: float) -> list[URIRef | Literal]:
-    return [Literal(int(value))] if value == int(value) else _decimal(mapper, value)
-
-
-def _concept(_: "StudyMapper", value: str) -> list[URIRef | Literal]:
-    return [CONCEPT[value]]
-
-
-def _iri(_: "StudyMapper", value: str) -> list[URIRef | Literal]:
-    return [URIRef(value)]
-
-
-def _agent(mapper: "StudyMapper", value: str) -> list[URIRef | Literal]:
-    return [mapper.base_iri("agent", value)]
-
-
-def _term(_: "StudyMapper", value: str) -> list[URIRef | Literal]:
-    return [KG[value]]
-
-
-def _local(kind: str) -> Converter:
-    return lambda mapper, value: [mapper.iri(kind, value)]
-
-
-STUDY: Table = (
-    ("label", RDFS.label, _both),
-    ("access", KG.access, _plain),
-)
-DESIGN: Table = (
-    ("uses_method", KG.usesMethod, _concept),
-    ("in_setting", KG.inSetting, _concept),
-    ("in_culture", KG.inCulture, _concept),
-    ("of_population", KG.ofPopulation, _concept),
-    ("of_condition", KG.ofCondition, _concept),
-    ("sample_size", KG.sampleSize, _plain),
-    ("temporal_coverage", SCHEMA.temporalCoverage, _plain),
-    ("language", DCTERMS.language, _plain),
-    ("ethics_committee", KG.ethicsCommittee, _plain),
-    ("ethics_approval", KG.ethicsApproval, _plain),
-)
-WORK: Table = (
-    ("title", DCTERMS.title, _english),
-    ("year", FABIO.hasPublicationYear, lambda _, year: [Literal(str(year), datatype=XSD.gYear)]),
-    ("publication_name", PRISM.publicationName, _plain),
-    ("volume", PRISM.volume, _plain),
-    ("issue", PRISM.issueIdentifier, _plain),
-    ("page_range", PRISM.pageRange, _plain),
-    ("publisher", DCTERMS.publisher, _plain),
-    ("issn", PRISM.issn, _plain),
-    ("doi", PRISM.doi, _plain),
-    ("pmid", FABIO.hasPubMedId, _plain),
-    ("license", DCTERMS.license, _iri),
-    ("received", DCTERMS.dateSubmitted, _plain),
-    ("accepted", DCTERMS.dateAccepted, _plain),
-    ("published", DCTERMS.issued, _plain),
-    ("editors", BIBO.editor, _plain),
-    ("reviewers", BIBO.reviewer, _plain),
-    ("keywords", PRISM.keyword, _english),
-)
-WORK_TYPES = {
-    "journal-article": FABIO.JournalArticle,
-    "book": FABIO.Book,
-    "book-chapter": FABIO.BookChapter,
-    "systematic-review": FABIO.ReviewArticle,
-    "report": FABIO.ReportDocument,
-}
-PARTICIPANT: Table = (
-    ("gender", KG.gender, _plain),
-    ("conditions", KG.hasCondition, _concept),
-    ("diagnosis_printed", KG.diagnosisPrinted, _plain),
-    ("age_printed", KG.agePrinted, _plain),
-    ("age_from", KG.ageFrom, _plain),
-    ("age_to", KG.ageTo, _plain),
-    ("marital_status", KG.maritalStatus, _plain),
-    ("occupation", KG.occupation, _plain),
-    ("years_in_service", KG.yearsInService, _number),
-    ("years_of_illness", KG.yearsOfIllness, _number),
-)
-THEME: Table = (
-    ("number", SKOS.notation, _plain),
-    ("label", SKOS.prefLabel, _both),
-    ("alt_label", SKOS.altLabel, _english),
-    ("order", KG.order, _plain),
-    ("sub_theme_of", KG.subThemeOf, _local("theme")),
-    ("statement", KG.statement, _both),
-)
-QUOTATION: Table = (
-    ("spoken_by", KG.spokenBy, _local("participant")),
-    ("illustrates", KG.illustrates, _local("theme")),
-    ("printed_under", KG.printedUnder, _local("theme")),
-    ("near_duplicate_of", KG.nearDuplicateOf, _local("quotation")),
-    ("language", DCTERMS.language, _plain),
-    ("translated_from", KG.translatedFrom, _plain),
-    ("note", SKOS.note, _english),
-)
-ASSERTION: Table = (
-    ("subject", KG.subject, _concept),
-    ("relation", KG.relation, _term),
-    ("object", KG.object, _concept),
-    ("via", KG.via, _concept),
-    ("polarity", KG.polarity, _plain),
-    ("hedge", KG.hedge, _english),
-    ("quantifier", KG.quantifier, _english),
-    ("scope", KG.scope, _concept),
-    ("statement", KG.statement, _both),
-    ("section", KG.section, _plain),
-    ("printed_under", KG.printedUnder, _local("theme")),
-    ("evidence", KG.evidence, _plain),
-    ("restates", KG.restates, _local("assertion")),
-    ("note", SKOS.note, _english),
-    ("coded_in", KG.codedIn, _local("pass")),
-)
-CODING: Table = (
-    ("basis", KG.basis, _plain),
-    ("experiencer", KG.experiencer, _plain),
-    ("confidence", KG.confidence, _decimal),
-    ("reason", KG.reason, _english),
-    ("coding_status", KG.codingStatus, _plain),
-    ("coded_in", KG.codedIn, _local("pass")),
-)
-STATISTIC: Table = (
-    ("variable", KG.variable, _plain),
-    ("printed_value", KG.printedValue, _plain),
-    ("derived_value", KG.derivedValue, _plain),
-    ("unit", KG.unit, _plain),
-    ("note", SKOS.note, _english),
-)
-ISSUE: Table = (
-    ("issue_kind", KG.issueKind, _plain),
-    ("severity", KG.severity, _plain),
-    ("printed", KG.printed, _plain),
-    ("derived", KG.derived, _plain),
-    ("statement", KG.statement, _both),
-    ("resolution", KG.resolution, _both),
-)
-AGENT_TYPES = {"person": FOAF.Person, "organization": FOAF.Organization, "software": PROV.SoftwareAgent}
 
 
 @dataclass(frozen=True)
@@ -185,11 +22,6 @@ class MappedStudy:
 
     public: Graph
     restricted: Graph
-
-
-def doi_iri(doi: str) -> URIRef:
-    """The IRI of a DOI; what an IRI cannot hold (older DOIs have < and >) is percent-encoded."""
-    return URIRef("https://doi.org/" + quote(doi, safe="/:;()@!$&'*+,=-._~"))
 
 
 def map_study(loaded: LoadedStudy, base: str) -> MappedStudy:
@@ -224,13 +56,13 @@ class StudyMapper:
         self.owners.setdefault(part, set()).update(owners)
         return part
 
-    def table(self, node: URIRef, record: Record, table: Table) -> None:
+    def table(self, node: URIRef, record: Record, table: tables.Table) -> None:
         for name, predicate, converter in table:
             value = getattr(record, name)
             for item in value if isinstance(value, list) else [] if value is None else [value]:
                 self.add(node, *((predicate, converted) for converted in converter(self, item)))
 
-    def thing(self, kind: str, identifier: Any, type_: URIRef, record: Record, table: Table) -> URIRef:
+    def thing(self, kind: str, identifier: Any, type_: URIRef, record: Record, table: tables.Table) -> URIRef:
         """A node of the study with its type, identifier and the triples of its table."""
         node = self.iri(kind, identifier)
         self.add(node, (RDF.type, type_), (DCTERMS.identifier, Literal(str(identifier))))
@@ -242,17 +74,17 @@ class StudyMapper:
     def run(self) -> None:
         study = self.study
         self.add(self.node, (RDF.type, KG.Study), (DCTERMS.identifier, Literal(study.id)))
-        self.table(self.node, study, STUDY)
+        self.table(self.node, study, tables.STUDY)
         work = self.work(study.report, self.iri("work"))
         self.add(self.node, (KG.reportedIn, work))
         self.agents(work)
         self.source(work)
         self.design()
         for person in study.participants:
-            node = self.thing("participant", person.id, KG.Participant, person, PARTICIPANT)
+            node = self.thing("participant", person.id, KG.Participant, person, tables.PARTICIPANT)
             self.add(node, (KG.participantIn, self.node), (KG.access, Literal(person.access)))
         for theme in study.themes:
-            node = self.thing("theme", theme.id, KG.Theme, theme, THEME)
+            node = self.thing("theme", theme.id, KG.Theme, theme, tables.THEME)
             self.add(node, (KG.themeOf, self.node))
             self.codings(node, theme.id, theme.codings)
         for order, quotation in enumerate(study.quotations, start=1):
@@ -262,7 +94,7 @@ class StudyMapper:
         for reference in study.references:
             self.reference(reference)
         for issue in study.issues:
-            node = self.thing("issue", issue.id, KG.DataIssue, issue, ISSUE)
+            node = self.thing("issue", issue.id, KG.DataIssue, issue, tables.ISSUE)
             if issue.access == "restricted":
                 self.hidden.add(node)
             self.add(node, (KG.inSource, self.node), *((KG.about, self.anything(about)) for about in issue.about))
@@ -277,7 +109,7 @@ class StudyMapper:
     def agents(self, work: URIRef) -> None:
         for agent in self.study.agents:
             node = self.base_iri("agent", agent.id)
-            self.add(node, (RDF.type, AGENT_TYPES[agent.type]), (RDF.type, FOAF.Agent), (FOAF.name, Literal(agent.name)))
+            self.add(node, (RDF.type, tables.AGENT_TYPES[agent.type]), (RDF.type, FOAF.Agent), (FOAF.name, Literal(agent.name)))
             self.add(node, (DCTERMS.identifier, Literal(agent.id)), (RDFS.label, Literal(agent.name, lang="en")))
             self.agent_notes(node, agent)
             if agent.type == "person" and agent.name in self.study.report.authors:
@@ -297,9 +129,9 @@ class StudyMapper:
             self.add(node, (SKOS.note, Literal(agent.note, lang="en")))
 
     def work(self, work: Work, otherwise: URIRef) -> URIRef:
-        node = doi_iri(work.doi) if work.doi else otherwise
-        self.add(node, (RDF.type, WORK_TYPES[work.type]))
-        self.table(node, work, WORK)
+        node = tables.doi_iri(work.doi) if work.doi else otherwise
+        self.add(node, (RDF.type, tables.WORK_TYPES[work.type]))
+        self.table(node, work, tables.WORK)
         if work.authors:
             self.add(node, (KG.authorsPrinted, Literal("; ".join(work.authors))))
         return node
@@ -319,7 +151,7 @@ class StudyMapper:
 
     def design(self) -> None:
         study, design = self.study, self.study.design
-        self.table(self.node, design, DESIGN)
+        self.table(self.node, design, tables.DESIGN)
         self.anchor(self.node, design)
         for place in design.spatial:
             node = self.base_iri("place", place.id)
@@ -329,7 +161,7 @@ class StudyMapper:
                 (DCTERMS.identifier, Literal(place.id)),
                 (KG.countryCode, Literal(place.country_code)),
             )
-            self.add(node, *((RDFS.label, label) for label in _both(self, place.label)))
+            self.add(node, *((RDFS.label, label) for label in tables.in_both(self, place.label)))
             self.add(self.node, (DCTERMS.spatial, node))
             if place.same_as:
                 self.add(node, (OWL.sameAs, URIRef(place.same_as)))
@@ -338,29 +170,25 @@ class StudyMapper:
             if funding.grant_number:
                 self.add(self.node, (KG.grantNumber, Literal(funding.grant_number)))
         for site in study.sites:
-            table: Table = (("label", RDFS.label, _both), ("operated_by", KG.operatedBy, _agent), ("offers", KG.offers, _concept))
-            node = self.thing("site", site.id, KG.Site, site, table)
+            node = self.thing("site", site.id, KG.Site, site, tables.SITE)
             self.add(self.node, (KG.atSite, node))
             for rule in site.access_rules:
-                self.add(node, *((KG.accessRule, text) for text in _both(self, rule.statement)))
+                self.add(node, *((KG.accessRule, text) for text in tables.in_both(self, rule.statement)))
                 self.anchor(node, rule)
         for step in study.steps:
-            table = (("order", KG.order, _plain), ("statement", KG.statement, _both))
-            self.add(self.node, (KG.hasStep, self.thing("step", step.order, KG.MethodStep, step, table)))
+            self.add(self.node, (KG.hasStep, self.thing("step", step.order, KG.MethodStep, step, tables.STEP)))
         for question in study.interview_questions:
-            table = (("order", KG.order, _plain), ("text", SCHEMA.text, _english))
-            node = self.thing("question", question.order, KG.InterviewQuestion, question, table)
+            node = self.thing("question", question.order, KG.InterviewQuestion, question, tables.QUESTION)
             self.add(self.node, (KG.hasInterviewQuestion, node))
         for criterion in study.criteria:
-            table = (("criterion_kind", KG.criterionKind, _plain), ("statement", KG.statement, _both))
-            node = self.thing("criterion", criterion.id, KG.EligibilityCriterion, criterion, table)
+            node = self.thing("criterion", criterion.id, KG.EligibilityCriterion, criterion, tables.CRITERION)
             self.add(self.node, (KG.hasCriterion, node))
         for statistic in study.statistics:
-            node = self.thing("statistic", statistic.id, KG.ReportedStatistic, statistic, STATISTIC)
+            node = self.thing("statistic", statistic.id, KG.ReportedStatistic, statistic, tables.STATISTIC)
             self.add(self.node, (KG.hasStatistic, node))
 
     def quotation(self, quotation: Quotation, order: int) -> None:
-        node = self.thing("quotation", quotation.id, KG.Quotation, quotation, QUOTATION)
+        node = self.thing("quotation", quotation.id, KG.Quotation, quotation, tables.QUOTATION)
         spans = self.loaded.spans[quotation.id]
         text = self.loaded.text
         words = [text.exact(span) if text and span else exact for exact, span in zip(quotation.exact, spans, strict=True)]
@@ -373,7 +201,7 @@ class StudyMapper:
         self.graph.set((node, KG.access, Literal("restricted" if is_restricted(quotation, self.study) else "public")))
 
     def assertion(self, assertion: Assertion) -> None:
-        node = self.thing("assertion", assertion.id, KG[assertion.kind], assertion, ASSERTION)
+        node = self.thing("assertion", assertion.id, KG[assertion.kind], assertion, tables.ASSERTION)
         self.add(node, (KG.statedIn, self.node), (KG.access, Literal(assertion.access)))
         self.add(node, *((KG.restsOn, self.anything(basis)) for basis in assertion.rests_on))
         for use in assertion.cites:
@@ -405,12 +233,12 @@ class StudyMapper:
 
     def work_of(self, reference: Reference) -> URIRef:
         doi = reference.work.doi
-        return doi_iri(doi) if doi else self.iri("reference", reference.number, "work")
+        return tables.doi_iri(doi) if doi else self.iri("reference", reference.number, "work")
 
     def codings(self, target: URIRef, key: str, codings: list[Coding]) -> None:
         for coding in codings:
             name = f"{key}-{coding.concept or f'in-{coding.theme}'}" + (f"-{coding.creator}" if coding.creator else "")
-            node = self.own(self.thing("coding", name, KG.Coding, coding, CODING), target)
+            node = self.own(self.thing("coding", name, KG.Coding, coding, tables.CODING), target)
             body = CONCEPT[coding.concept] if coding.concept else self.iri("theme", coding.theme)
             self.add(node, (RDF.type, OA.Annotation), (OA.motivatedBy, OA.classifying))
             self.add(node, (OA.hasTarget, target), (OA.hasBody, body), (DCTERMS.creator, self.creator(coding.creator)))

@@ -21,7 +21,7 @@ from kgraph.study import json_schema
 PACKAGE = Path(str(files("kgraph")))
 ONTOLOGY = Path(str(files("kgraph.ontology")))
 EXAMPLE = PACKAGE / "example"
-MAPPING_MODULES = ("anchors", "mapped", "mapping", "names", "study", "studyfile", "yamlfile")
+MAPPING_MODULES = ("anchors", "mapped", "mapping", "names", "study", "studyfile", "tables", "validation", "yamlfile")
 BUILD_MODULES = ("build", "checks", "inference", "layout", "network", "queries", "search")
 
 

@@ -96,7 +96,10 @@ def page(browser: Browser) -> Iterator[Any]:
 def test_axe_finds_nothing(site: str, page: Any, path: str, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)
     page.goto(site + path)
-    results = Axe().run(page, options={"resultTypes": ["violations"]})
+    options: dict[str, Any] = {"resultTypes": ["violations"]}
+    if scheme == "dark":  # nothing but the colours differs
+        options["runOnly"] = ["color-contrast"]
+    results = Axe().run(page, options=options)
     assert results.violations_count == 0, results.generate_report()
     assert all(url.startswith((site, "data:")) for url in page.asked)
     assert path == "/no-such-thing" or not page.complaints

@@ -11,7 +11,7 @@ ROOT = Path(kgraph.__file__).parent.parent
 LAYERS = (
     ("errors", "settings", "ontology", "names"),  # names and errors
     ("anchors", "study"),  # what a study is: no graph, no web
-    ("yamlfile", "studyfile", "mapping"),  # reading, and records to RDF
+    ("yamlfile", "validation", "studyfile", "tables", "mapping"),  # reading, and records to RDF
     ("workspace", "queries", "mapped", "snapshot"),  # sources, named graphs, the store, queries by name
     ("answers", "layout", "network", "search", "inference", "reasoner", "shapes", "checks", "check", "build"),  # meaning
     ("web", "cli", "__main__"),  # faces
