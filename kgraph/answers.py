@@ -8,8 +8,9 @@ import pyoxigraph as ox
 
 from kgraph.errors import fail
 from kgraph.names import CONCEPT, PREFIXES
-from kgraph.queries import find_query, run
+from kgraph.queries import find_query, run, to_term
 from kgraph.snapshot import Snapshot
+from kgraph.validation import nearest
 from kgraph.yamlfile import read_text
 
 Writer = Callable[[Any, str], bytes]  # an answer and the base IRI to bytes
@@ -23,7 +24,22 @@ def read_query_file(path: Path) -> str:
 def ask_named(snapshot: Snapshot, name: str, parameters: dict[str, str]) -> Any:
     """The answer to a named query, as pyoxigraph gives it."""
     query = find_query(name)
+    for parameter, kind in query.parameters.items():
+        if kind == "concept" and parameter in parameters:
+            _known_concept(snapshot, parameters[parameter])
     return run(snapshot.store, query.text, snapshot.base, query.bind(parameters, snapshot.base))
+
+
+def _known_concept(snapshot: Snapshot, given: str) -> None:
+    """Raises `KgraphError` with near slugs when the graph has no such concept: no rows would not tell."""
+    concept = ox.NamedNode(PREFIXES["rdf"] + "type"), ox.NamedNode(PREFIXES["skos"] + "Concept")
+    subjects = (quad.subject for quad in snapshot.store.quads_for_pattern(None, *concept, None))
+    known = {subject.value for subject in subjects if isinstance(subject, ox.NamedNode)}
+    if str(to_term(given, "concept", snapshot.base).value) not in known:
+        remedy = (
+            nearest(given, (iri.rsplit("/", 1)[1] for iri in known)) or "See the concepts: kgraph serve, or kgraph query --list"
+        )
+        raise fail(f"there is no concept {given!r}", remedy)
 
 
 def write(answer: Any, form: str, base: str, out: IO[bytes]) -> None:

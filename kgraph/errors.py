@@ -27,6 +27,8 @@ class Problem:
 
     def __str__(self) -> str:
         place = ":".join(part for part in (self.file, str(self.line or "")) if part)
+        if self.line and not self.file:
+            place = f"line {self.line}"
         text = ": ".join(part for part in (place, self.field, self.found) if part)
         return f"{text}. {self.remedy}" if self.remedy else text
 

@@ -30,6 +30,9 @@ _NOT_SYNTAX = re.compile(  # strings, IRIs and comments
     re.DOTALL,
 )
 _FROM = re.compile(r"(?<![?$:\w.-])FROM\b(?![:-])", re.IGNORECASE)
+_UPDATE = re.compile(
+    r"(\s|(BASE|PREFIX\s+[\w.-]*:)\s)*(INSERT|DELETE|LOAD|CLEAR|DROP|CREATE|ADD|MOVE|COPY|WITH)\b", re.IGNORECASE
+)
 _IRI = re.compile(r"[a-z][a-z0-9+.-]*:[^\s<>\"{}|\\^`]+", re.IGNORECASE)
 _PATH = re.compile(r"[^\s<>\"{}|\\^`:]+(/[^\s<>\"{}|\\^`]*)*")
 
@@ -159,6 +162,8 @@ def _syntax_problem(error: SyntaxError, text: str) -> KgraphError:
     place = re.search(r"at (\d+):(\d+)", found)
     line = error.lineno or (int(place[1]) if place else None)
     excerpt = f" near «{text.splitlines()[line - 1].strip()}»" if line and line <= len(text.splitlines()) else ""
+    if _UPDATE.match(_NOT_SYNTAX.sub(" ", text)):
+        return fail("this is an update, and the graph is read-only", "Change the sources and build: kgraph build")
     found = found if len(found) <= 200 else found[:199] + "…"
     return fail(
         f"the query is not well-formed: {found}{excerpt}", "Correct the SPARQL; prefixes of kgraph are known already", line=line

@@ -249,7 +249,7 @@ def test_a_query_from_a_file(ask: Any, tmp_path: Path) -> None:
     path.write_text("# a comment\n" + QUOTATIONS, encoding="utf-8")
     assert WORDS in ask("-f", path).out
     path.write_text("SELECT ?s\nWHERE { ?s ?p }", encoding="utf-8")
-    assert ask("-f", path).error.startswith("2: the query is not well-formed: ")
+    assert ask("-f", path).error.startswith("line 2: the query is not well-formed: ")
     path.write_bytes(b"SELECT \xff")
     assert ask("-f", path).error == f"{path}:1: byte 8 (0xff) is not UTF-8. Save the file as UTF-8"
     assert (
@@ -282,11 +282,11 @@ def test_a_named_query(ask: Any) -> None:
         (("quotations-of-concept", "-p", "concept=a b"), "'a b' is no IRI. Write an IRI, a prefixed name such as concept:hope"),
         (("quotations-of-concept", "-p", "concept=x> } #"), "'x> } #' is no IRI"),
         (("ASK {}", "-p", "a=b"), "parameters go with a named query"),
-        (("SELECT * { ?s ?p }",), "1: the query is not well-formed: error at 1:"),
-        (("",), "1: the query is not well-formed"),
-        (("SELECT ?x {\n  ?x a kg:Study\n  FILTER(\n}",), "4: the query is not well-formed"),
-        (("SELECT * { ?s unknown:p ?o }",), "1: the query is not well-formed"),
-        (("INSERT DATA { <a:b> <a:b> <a:c> }",), "1: the query is not well-formed"),
+        (("SELECT * { ?s ?p }",), "line 1: the query is not well-formed: error at 1:"),
+        (("",), "line 1: the query is not well-formed"),
+        (("SELECT ?x {\n  ?x a kg:Study\n  FILTER(\n}",), "line 4: the query is not well-formed"),
+        (("SELECT * { ?s unknown:p ?o }",), "line 1: the query is not well-formed"),
+        (("INSERT DATA { <a:b> <a:b> <a:c> }",), "this is an update, and the graph is read-only"),
         (("SELECT * { SERVICE <http://127.0.0.1:1/> { ?s ?p ?o } }",), "the query cannot be answered: "),
         (("ASK {}", "--restricted"), "{folder}: there is nothing restricted in the published version. Leave out --restricted"),
     ],
@@ -417,3 +417,19 @@ def test_as_a_library(tiny_built: Workspace) -> None:
     graph = kgraph.open(str(tiny_built.folder))
     rows = graph.ask("quotations-of-concept", concept="hope")
     assert [row["text"] for row in rows] == [WORDS]
+
+
+def test_an_unknown_concept_is_no_empty_answer(run: Any, workspace: Workspace) -> None:
+    ran = run("query", "quotations-of-concept", "--param", "concept=empthy", "-w", workspace.folder)
+    assert ran.code == 1
+    assert "there is no concept 'empthy'" in ran.error
+    assert "empathy" in ran.error
+
+
+@pytest.mark.parametrize(
+    "update", ["INSERT DATA { <a:b> <a:c> <a:d> }", "PREFIX a: <x:> delete where { ?s ?p ?o }", "# x\nLOAD <x:y>"]
+)
+def test_an_update_is_refused_as_such(run: Any, workspace: Workspace, update: str) -> None:
+    ran = run("query", update, "-w", workspace.folder)
+    assert ran.code == 1
+    assert "read-only" in ran.error
