@@ -11,7 +11,7 @@ Parameters are bound as RDF terms and never formatted into the text; each must b
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -191,8 +191,3 @@ def to_value(term: Any) -> Any:
         if datatype == PREFIXES["xsd"] + "boolean":
             return term.value == "true"
     return term.value
-
-
-def first_column(found: Iterable[dict[str, Any]]) -> list[Any]:
-    """The values of the first column of some rows."""
-    return [next(iter(row.values())) for row in found]

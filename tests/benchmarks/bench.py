@@ -66,7 +66,6 @@ def row(what: str, seconds: float, peer: str, limit: float) -> None:
 
 def bench_build(folder: Path) -> None:
     """Builds: from nothing, with one file changed, with nothing changed; beside loading the same triples into a store."""
-    triples: dict[str, bytes] = {}
     count = 0
 
     def fresh() -> Workspace:
