@@ -1,5 +1,6 @@
 """`kgraph check`: everything that can be said about the sources without publishing anything."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -7,11 +8,14 @@ from typing import Any
 import pyoxigraph as ox
 
 from kgraph import checks, reasoner
+from kgraph.counts import count_issues
 from kgraph.errors import KgraphError, Problem
 from kgraph.inference import infer
 from kgraph.mapped import Mapped, map_source, vocabulary
+from kgraph.mappings import read_mappings
 from kgraph.queries import load_queries, run
 from kgraph.studyfile import LoadedStudy, load_study
+from kgraph.vocabulary import Vocabulary
 from kgraph.workspace import Workspace
 
 
@@ -28,10 +32,10 @@ class CheckResult:
     def result(self) -> str:
         if self.skipped:
             return f"skipped: {self.skipped}"
-        errors = sum(problem.severity == "error" for problem in self.problems)
-        warnings = len(self.problems) - errors
-        parts = [f"{errors} wrong"] * bool(errors) + [f"{warnings} to look at"] * bool(warnings)
-        return ", ".join(parts) or "ok"
+        counted = Counter(problem.severity for problem in self.problems)
+        words = {"error": "wrong", "warning": "to look at", "note": "gaps"}
+        found = [f"{counted[severity]} {word}" for severity, word in words.items() if counted[severity]]
+        return ", ".join(found if counted.keys() - {"note"} else ["ok", *found])
 
 
 @dataclass
@@ -46,6 +50,16 @@ class CheckReport:
         return [replace(p, check=p.check or result.name) for result in self.results for p in result.problems]
 
     @property
+    def gaps(self) -> list[tuple[str, list[str], str]]:
+        """What is not there yet, a list of things for each check: what they lack, their names, the remedy."""
+        queries = load_queries("checks")
+        found: dict[str, list[Problem]] = {}
+        for problem in self.problems:
+            if problem.severity == "note":
+                found.setdefault(problem.check, []).append(problem)
+        return [(queries[name].header["title"], [p.found for p in those], those[0].remedy) for name, those in found.items()]
+
+    @property
     def ok(self) -> bool:
         return not any(problem.severity == "error" for problem in self.problems)
 
@@ -58,11 +72,12 @@ class CheckReport:
 def check_workspace(workspace: Workspace, with_reasoner: bool = True) -> CheckReport:
     """Checks the sources of a workspace, all of them, and reports everything that was found."""
     base = workspace.settings.base
-    slugs = vocabulary(workspace)
-    studies, unread = _load(workspace, slugs)
-    report = CheckReport(list(_study_results(studies, unread, len(slugs))))
-    mapped, broken = _map(workspace, slugs)
+    words = vocabulary(workspace)
+    studies, unread = _load(workspace, words)
+    report = CheckReport(list(_study_results(studies, unread, len(words))))
+    mapped, broken = _map(workspace, words)
     report.results.append(CheckResult("turtle", f"{len(workspace.ontology_files())} files with concepts", broken))
+    report.results.append(_mappings(workspace, words))
     report.issues = _issues(studies)
     if not report.ok:
         reason = "mend the above first"
@@ -82,11 +97,11 @@ def check_workspace(workspace: Workspace, with_reasoner: bool = True) -> CheckRe
     return report
 
 
-def _load(workspace: Workspace, slugs: frozenset[str]) -> tuple[list[LoadedStudy], list[Problem]]:
+def _load(workspace: Workspace, words: Vocabulary) -> tuple[list[LoadedStudy], list[Problem]]:
     studies, problems = [], []
     for path in workspace.study_files():
         try:
-            studies.append(load_study(path, slugs))
+            studies.append(load_study(path, words))
         except KgraphError as error:
             problems.extend(error.problems)
     return studies, problems
@@ -113,20 +128,35 @@ def _study_results(studies: list[LoadedStudy], unread: list[Problem], concepts: 
     yield CheckResult("anchors", f"{quotations} quotations, {passages} passages, letter by letter", of("anchors", "source"))
 
 
-def _map(workspace: Workspace, slugs: frozenset[str]) -> tuple[list[Mapped], list[Problem]]:
-    """Every source as triples, leaving out study files that do not load: those are reported already."""
+def _map(workspace: Workspace, words: Vocabulary) -> tuple[list[Mapped], list[Problem]]:
+    """Every source as triples, leaving out study files and mappings that do not load: they are reported on their own."""
     mapped, problems = [], []
     for source in workspace.sources():
         try:
-            mapped.append(map_source(workspace, source, slugs))
+            mapped.append(map_source(workspace, source, words))
         except KgraphError as error:
-            if source.kind != "study":
+            if source.kind not in ("study", "mappings"):
                 problems.extend(error.problems)
     return mapped, problems
 
 
+def _mappings(workspace: Workspace, words: Vocabulary) -> CheckResult:
+    """The tables of mappings to other vocabularies."""
+    tables, problems = [], []
+    for path in workspace.mapping_files():
+        try:
+            tables.append(read_mappings(path, words))
+        except KgraphError as error:
+            problems.extend(error.problems)
+    problems += [problem for table in tables for problem in table.problems]
+    looked = f"{sum(len(table.rows) for table in tables)} mappings in {len(tables)} tables"
+    return CheckResult("mappings", looked, problems)
+
+
 def _issues(studies: list[LoadedStudy]) -> str:
-    kinds = [(loaded.study.id, issue.severity) for loaded in studies for issue in loaded.study.issues]
+    kinds = [
+        (loaded.study.id, issue.severity) for loaded in studies for issue in [*loaded.study.issues, *count_issues(loaded.study)]
+    ]
     parts = []
     for study in sorted({study for study, _ in kinds}):
         severities = [severity for other, severity in kinds if other == study]
@@ -173,7 +203,8 @@ def _reason(mapped: list[Mapped], wanted: bool) -> CheckResult:
     if reasoner.java() is None:
         return CheckResult("reasoner", looked, skipped="Java is not installed")
     try:
-        clash = reasoner.clashes(one.public + one.restricted for one in mapped)
+        asked = [one for one in mapped if one.source.kind != "mappings"]  # annotations: nothing to reason about
+        clash = reasoner.clashes(one.public + one.restricted for one in asked)
     except RuntimeError as error:
         return CheckResult("reasoner", looked, skipped=str(error))
     remedy = "Correct the statement that clashes"

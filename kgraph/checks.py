@@ -8,10 +8,10 @@ from kgraph.queries import load_queries, rows, run
 
 
 def check_store(store: ox.Store, base: str, warnings: bool = False) -> list[Problem]:
-    """The problems that the named check queries find in a store, one a row: errors alone, or `warnings` too."""
+    """The problems that the named check queries find in a store, one a row: errors alone, or `warnings` and notes too."""
     problems = []
     for query in load_queries("checks").values():
-        if query.header["severity"] == "warning" and not warnings:
+        if query.header["severity"] != "error" and not warnings:
             continue
         answer = run(store, query.text, base)
         names = [variable.value for variable in answer.variables]

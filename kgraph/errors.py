@@ -14,7 +14,8 @@ class Problem:
     """One finding.
 
     `found` says what stands there, `remedy` what to do; `file`, `line` (1-based) and `field` say where, as far as
-    that is known. `severity` is `error` (the build stops) or `warning` (it is reported and the build goes on).
+    that is known. `severity` is `error` (the build stops), `warning` (it is reported and the build goes on) or `note`
+    (a gap: nothing is wrong, something is not there yet; `found` names it).
     """
 
     found: str

@@ -10,12 +10,13 @@ from typing import Any
 
 import pyoxigraph as ox
 
-from kgraph.errors import KgraphError, Problem, fail
+from kgraph.errors import KgraphError, Problem
 from kgraph.mapping import map_study
-from kgraph.names import CONCEPT, PREFIXES
+from kgraph.mappings import map_mappings, read_mappings
+from kgraph.names import CONCEPT
 from kgraph.studyfile import load_study
+from kgraph.vocabulary import Vocabulary, parse_turtle, read_vocabulary
 from kgraph.workspace import Source, Workspace, mapping_digest, replace_file
-from kgraph.yamlfile import read_text
 
 _CONCEPT = re.compile(b"<" + re.escape(str(CONCEPT)).encode() + b"([^>]*)>")
 
@@ -37,15 +38,15 @@ def map_sources(workspace: Workspace, sources: list[Source], report: Report) -> 
     """Each source as triples, and what is wrong with those that could not be mapped. Only sound sources are cached."""
     mapped: list[Mapped] = []
     problems: list[Problem] = []
-    slugs: frozenset[str] | None = None
+    words: Vocabulary | None = None
     for source in sources:
         found = _from_cache(workspace, source)
-        if slugs is None and (found is None or source.kind == "study"):
-            slugs = vocabulary(workspace)
-        if found is None or (slugs is not None and not _concepts(found) <= slugs):
+        if words is None and source.kind in ("study", "mappings"):
+            words = vocabulary(workspace)
+        if found is None or (words is not None and _is_outdated(found, words)):
             started = time.perf_counter()
             try:
-                found = map_source(workspace, source, slugs or frozenset())
+                found = map_source(workspace, source, words)
             except KgraphError as error:
                 problems.extend(error.problems)
                 continue
@@ -67,33 +68,40 @@ def forget_unused(workspace: Workspace, sources: list[Source]) -> None:
                 path.unlink()
 
 
-def map_source(workspace: Workspace, source: Source, slugs: frozenset[str]) -> Mapped:
-    """The triples of one source. Raises `KgraphError` when anything is wrong with it. `slugs`: all concepts there are."""
+def map_source(workspace: Workspace, source: Source, words: Vocabulary | None) -> Mapped:
+    """The triples of one source. Raises `KgraphError` when anything is wrong with it.
+
+    `words`: the concepts there are, for a source that names concepts (a study, mappings).
+    """
     if source.kind == "study":
-        return _map_study(source, workspace.settings.base, slugs)
-    return Mapped(source, _canonical(quad for path in source.paths for quad in _parse(path)))
+        return _map_study(source, workspace.settings.base, words)
+    if source.kind == "mappings":
+        return _map_mappings(source, words)
+    return Mapped(source, _canonical(quad for path in source.paths for quad in parse_turtle(path)))
+
+
+def _is_outdated(one: Mapped, words: Vocabulary) -> bool:
+    """Whether what is kept of a source names concepts that there are no more, or calls them what they are not called any more."""
+    if one.source.kind == "mappings":
+        return any(read_mappings(path, words).problems for path in one.source.paths)
+    return one.source.kind == "study" and not _concepts(one) <= words.facets.keys()
 
 
 def _concepts(one: Mapped) -> set[str]:
-    """The slugs of the concepts that a study uses: a concept that was withdrawn must not live on in the cache."""
-    if one.source.kind != "study":
-        return set()
+    """The slugs of the concepts that a source uses."""
     return {slug.decode() for slug in re.findall(_CONCEPT, one.public + one.restricted)}
 
 
-def vocabulary(workspace: Workspace) -> frozenset[str]:
-    """The slugs of all concepts that the packaged ontology and the workspace's own files define."""
-    type_, concept = PREFIXES["rdf"] + "type", PREFIXES["skos"] + "Concept"
-    slugs = set()
+def vocabulary(workspace: Workspace) -> Vocabulary:
+    """All concepts that the packaged ontology and the workspace's own files define, as far as the files can be read."""
+    readable = []
     for path in workspace.ontology_files():
         try:
-            quads = _parse(path)
+            parse_turtle(path)
         except KgraphError:
             continue  # reported where the file itself is mapped
-        for quad in quads:
-            if quad.predicate.value == type_ and getattr(quad.object, "value", "") == concept:
-                slugs.add(str(getattr(quad.subject, "value", "")).removeprefix(str(CONCEPT)))
-    return frozenset(slugs)
+        readable.append(path)
+    return read_vocabulary(readable)
 
 
 def _places(workspace: Workspace, source: Source) -> tuple[Path, Path, Path]:
@@ -117,8 +125,8 @@ def _to_cache(workspace: Workspace, one: Mapped) -> None:
     replace_file(public, one.public)
 
 
-def _map_study(source: Source, base: str, slugs: frozenset[str]) -> Mapped:
-    loaded = load_study(source.paths[0], slugs)
+def _map_study(source: Source, base: str, words: Vocabulary | None) -> Mapped:
+    loaded = load_study(source.paths[0], words)
     if loaded.problems:
         raise KgraphError(loaded.problems)
     parts = map_study(loaded, base)
@@ -126,6 +134,13 @@ def _map_study(source: Source, base: str, slugs: frozenset[str]) -> Mapped:
     public = record is not None and record.access == "public" and loaded.study.access == "public"
     text = loaded.text.text if public and loaded.text else None
     return Mapped(source, _lines(parts.public), _lines(parts.restricted), text)
+
+
+def _map_mappings(source: Source, words: Vocabulary | None) -> Mapped:
+    tables = [read_mappings(path, words or read_vocabulary([])) for path in source.paths]
+    if problems := [problem for table in tables for problem in table.problems]:
+        raise KgraphError(problems)
+    return Mapped(source, _lines(map_mappings(tables)))
 
 
 def _lines(graph: Any) -> bytes:
@@ -138,10 +153,3 @@ def _canonical(quads: Iterable[ox.Quad]) -> bytes:
     dataset = ox.Dataset(quads)
     dataset.canonicalize(ox.CanonicalizationAlgorithm.RDFC_1_0)
     return b"".join(sorted(f"{quad.triple} .\n".encode() for quad in dataset))
-
-
-def _parse(path: Path) -> list[ox.Quad]:
-    try:
-        return list(ox.parse(read_text(path).encode(), format=ox.RdfFormat.TURTLE, base_iri=CONCEPT))
-    except SyntaxError as error:
-        raise fail(str(error.msg), "Correct the Turtle", file=path, line=error.lineno) from error

@@ -3,6 +3,7 @@
 The mapping is a pure function of the loaded study and the workspace's base IRI.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +12,23 @@ from rdflib.namespace import DCTERMS, FOAF, OWL, PROV, RDF, RDFS, SKOS
 
 from kgraph import tables
 from kgraph.anchors import Span, plain, sha256
+from kgraph.counts import count_issues
 from kgraph.names import CITO, CONCEPT, KG, OA, SCHEMA
-from kgraph.study import Agent, Anchored, Assertion, Coding, Quotation, Record, Reference, Work
-from kgraph.studyfile import LoadedStudy, is_restricted, restricted_passages
+from kgraph.study import (
+    Agent,
+    Anchored,
+    Assertion,
+    Coding,
+    Participant,
+    ParticipantGroup,
+    Quotation,
+    Record,
+    Reference,
+    Theme,
+    Work,
+)
+from kgraph.studyfile import LoadedStudy
+from kgraph.studylinks import is_restricted, restricted_passages
 
 
 @dataclass(frozen=True)
@@ -73,13 +88,19 @@ class StudyMapper:
 
     def run(self) -> None:
         study = self.study
-        self.add(self.node, (RDF.type, KG.Study), (DCTERMS.identifier, Literal(study.id)))
+        self.add(self.node, (RDF.type, KG.Study), (RDF.type, PROV.Activity), (DCTERMS.identifier, Literal(study.id)))
         self.table(self.node, study, tables.STUDY)
         work = self.work(study.report, self.iri("work"))
         self.add(self.node, (KG.reportedIn, work))
         self.agents(work)
         self.source(work)
         self.design()
+        for material in study.materials:
+            self.add(self.node, (KG.hasMaterial, self.thing("material", material.id, KG.Material, material, tables.MATERIAL)))
+        for group in study.groups:
+            self.add(self.thing("group", group.id, KG.ParticipantGroup, group, tables.GROUP), (KG.groupIn, self.node))
+        for number, gap in enumerate(study.missing, start=1):
+            self.add(self.thing("missing", number, KG.MissingInformation, gap, tables.MISSING), (KG.missingIn, self.node))
         for person in study.participants:
             node = self.thing("participant", person.id, KG.Participant, person, tables.PARTICIPANT)
             self.add(node, (KG.participantIn, self.node), (KG.access, Literal(person.access)))
@@ -93,7 +114,7 @@ class StudyMapper:
             self.assertion(assertion)
         for reference in study.references:
             self.reference(reference)
-        for issue in study.issues:
+        for issue in [*study.issues, *count_issues(study)]:
             node = self.thing("issue", issue.id, KG.DataIssue, issue, tables.ISSUE)
             if issue.access == "restricted":
                 self.hidden.add(node)
@@ -202,7 +223,7 @@ class StudyMapper:
 
     def assertion(self, assertion: Assertion) -> None:
         node = self.thing("assertion", assertion.id, KG[assertion.kind], assertion, tables.ASSERTION)
-        self.add(node, (KG.statedIn, self.node), (KG.access, Literal(assertion.access)))
+        self.add(node, (RDF.type, KG.Assertion), (KG.statedIn, self.node), (KG.access, Literal(assertion.access)))
         self.add(node, *((KG.restsOn, self.anything(basis)) for basis in assertion.rests_on))
         for use in assertion.cites:
             reference = next((r for r in self.study.references if r.number == use.reference), None)
@@ -247,11 +268,17 @@ class StudyMapper:
         return self.base_iri("agent", agent or self.study.coder)
 
     def anything(self, key: str) -> URIRef:
-        """The node of an id that may name a participant, theme, quotation, assertion or (r<number>) reference."""
+        """The node of an id that may name a participant, group, theme, quotation, assertion or (r<number>) reference."""
         study = self.study
         if any(reference.number == int(key[1:]) for reference in study.references if key[0] == "r" and key[1:].isdigit()):
             return self.iri("reference", key[1:])
-        for kind, things in (("participant", study.participants), ("theme", study.themes), ("quotation", study.quotations)):
+        kinds: tuple[tuple[str, Iterable[Participant | ParticipantGroup | Theme | Quotation]], ...] = (
+            ("participant", study.participants),
+            ("group", study.groups),
+            ("theme", study.themes),
+            ("quotation", study.quotations),
+        )
+        for kind, things in kinds:
             if any(thing.id == key for thing in things):
                 return self.iri(kind, key)
         return self.iri("assertion", key)

@@ -20,6 +20,7 @@ CITO = Namespace("http://purl.org/spar/cito/")
 FABIO = Namespace("http://purl.org/spar/fabio/")
 PRISM = Namespace("http://prismstandard.org/namespaces/basic/2.0/")
 BIBO = Namespace("http://purl.org/ontology/bibo/")
+SSSOM = Namespace("https://w3id.org/sssom/")
 
 PREFIXES = {
     "kg": KG_IRI,
@@ -40,6 +41,16 @@ PREFIXES = {
     "bibo": str(BIBO),
     "void": "http://rdfs.org/ns/void#",
     "sh": "http://www.w3.org/ns/shacl#",
+    "sssom": str(SSSOM),
+    "semapv": "https://w3id.org/semapv/vocab/",
+    # vocabularies to which concepts are mapped
+    "MESH": "http://id.nlm.nih.gov/mesh/",
+    "SNOMEDCT": "http://snomed.info/id/",
+    "DOID": "http://purl.obolibrary.org/obo/DOID_",
+    "BCIO": "http://humanbehaviourchange.org/ontology/BCIO_",
+    "ADDICTO": "http://addictovocab.org/ADDICTO_",
+    "MFOEM": "http://purl.obolibrary.org/obo/MFOEM_",
+    "GMHO": "https://galenos.org.uk/ontologies/GMHO_",
 }
 
 

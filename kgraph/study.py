@@ -111,6 +111,7 @@ class Work(Record):
     issn: Line | None = None
     doi: Doi | None = None
     pmid: Line | None = None
+    pmcid: Annotated[str, _form(r"^PMC\d+$", "PMC and digits: PMC7260836")] | None = None
     license: Url | None = None
     received: Line | None = None
     accepted: Line | None = None
@@ -206,6 +207,7 @@ class Design(Anchored):
     ethics_committee: Line | None = None
     ethics_approval: Line | None = None
     funding: list[Funding] = []
+    funding_note: Text | None = Field(None, description="what is told of the money where no funder is: that there was none")
 
 
 class MethodStep(Anchored):
@@ -241,11 +243,36 @@ class ReportedStatistic(Anchored):
     note: Line | None = None
 
 
+class Material(Anchored):
+    """What was analysed, in the study's own unit: fourteen interviews, three focus groups, 3,044 comments on 19 videos."""
+
+    id: Slug
+    material_kind: Slug = Field(description="a concept of the facet method: semi-structured-in-depth-interview, focus-group")
+    label: Text
+    item_count: int | None = Field(None, ge=0, description="how many; left out where it is not known")
+
+
+class ParticipantGroup(Anchored):
+    """People of the sample who are known together and not one by one."""
+
+    id: Slug
+    label: Text
+    group_kind: list[Slug] = Field([], description="concepts of the facets population and role: who they are")
+    conditions: list[Slug] = []
+    size: int | None = Field(None, ge=0, description="how many people; left out where it is not known")
+    female: int | None = Field(None, ge=0, description="how many of them are women or girls")
+    male: int | None = Field(None, ge=0, description="how many of them are men or boys")
+    age_from: int | None = Field(None, ge=0, le=120)
+    age_to: int | None = Field(None, ge=0, le=120)
+    part_of: Slug | None = Field(None, description="the group whose members these are too: such a group is not counted again")
+
+
 class Participant(Anchored):
     """A person of the sample, with what is printed about them; ages are never derived."""
 
     id: Identifier
     access: Access = "public"
+    member_of: Slug | None = Field(None, description="a group")
     gender: Literal["male", "female", "other", "not stated"]
     conditions: list[Slug]
     diagnosis_printed: Line | None = None
@@ -265,9 +292,13 @@ class Theme(Anchored):
     number: Line | None = Field(None, description="section number as printed")
     label: Text
     alt_label: list[Line] = Field([], description="other wordings in the paper")
+    wording: Literal["printed", "paraphrased"] = Field(
+        "printed", description="whether the English label is the authors' own wording"
+    )
+    level_printed: Line | None = Field(None, description="the authors' word for what this is: superordinate theme, category")
     order: int
     sub_theme_of: Slug | None = None
-    statement: Text
+    statement: Text | None = Field(None, description="what the authors mean by it; left out where only the name is known")
     codings: list[Coding] = []
 
 
@@ -300,7 +331,10 @@ class CitationUse(Record):
 
 
 class Assertion(Anchored):
-    """A statement of the paper, in our wording, as one link between two concepts."""
+    """A statement of the paper, in our wording, as one link between two concepts.
+
+    What rests on passages says its `section` and its `evidence`; of what is `secondary` they may be unknown.
+    """
 
     id: AssertionId
     access: Access = "public"
@@ -317,10 +351,10 @@ class Assertion(Anchored):
     quantifier: Line | None = Field(None, description="the paper's own quantifying words")
     scope: list[Slug] = Field([], description="concepts: for whom, where, when")
     statement: Text
-    section: Line
+    section: Line | None = None
     printed_under: Slug | None = Field(None, description="the theme under which the text at hand shows it, if another")
     rests_on: list[Identifier] = Field([], description="quotations or themes, named by the authors")
-    evidence: Literal["shown", "asserted-only"]
+    evidence: Literal["shown", "asserted-only"] | None = None
     restates: AssertionId | None = None
     cites: list[CitationUse] = []
     note: Line | None = None
@@ -344,16 +378,32 @@ class DataIssue(Anchored):
     id: Identifier
     access: Access = "public"
     issue_kind: Literal[
-        "internal-inconsistency", "check-passed", "method-question", "citation-error", "conversion-damage", "terminology"
+        "internal-inconsistency",
+        "check-passed",
+        "method-question",
+        "citation-error",
+        "conversion-damage",
+        "terminology",
+        "uncertain-source",
     ]
     severity: Literal["major", "minor", "note"]
     about: list[Identifier] = Field(
-        [], description="ids of participants, quotations, themes, assertions, or r<number> of references"
+        [], description="ids of participants, groups, quotations, themes, assertions, or r<number> of references"
     )
     printed: Line | None = None
     derived: Line | None = None
     statement: Text
     resolution: Text
+
+
+class MissingInformation(Record):
+    """Something about the study that its users would look for and that is not known: said, and never filled in."""
+
+    field: Line = Field(description="where it would stand in this file: design.sampleSize, report.authors, themes.statement")
+    missing_because: Literal["not-visible", "not-reported"] = Field(
+        description="not-visible: what was read does not show it; not-reported: the whole report was read and does not say it"
+    )
+    statement: Text
 
 
 class Study(Record):
@@ -375,6 +425,8 @@ class Study(Record):
     steps: list[MethodStep] = []
     interview_questions: list[InterviewQuestion] = []
     statistics: list[ReportedStatistic] = []
+    materials: list[Material] = []
+    groups: list[ParticipantGroup] = []
     participants: list[Participant] = []
     themes: list[Theme] = []
     quotations: list[Quotation] = []
@@ -382,6 +434,7 @@ class Study(Record):
     references: list[Reference] = []
     issues: list[DataIssue] = []
     passages: list[Passage] = []
+    missing: list[MissingInformation] = []
 
 
 def json_schema() -> dict[str, Any]:

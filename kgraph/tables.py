@@ -89,6 +89,7 @@ DESIGN: Table = (
     ("language", DCTERMS.language, as_is),
     ("ethics_committee", KG.ethicsCommittee, as_is),
     ("ethics_approval", KG.ethicsApproval, as_is),
+    ("funding_note", KG.fundingNote, in_both),
 )
 WORK: Table = (
     ("title", DCTERMS.title, in_english),
@@ -101,6 +102,7 @@ WORK: Table = (
     ("issn", PRISM.issn, as_is),
     ("doi", PRISM.doi, as_is),
     ("pmid", FABIO.hasPubMedId, as_is),
+    ("pmcid", FABIO.hasPubMedCentralId, as_is),
     ("license", DCTERMS.license, as_iri),
     ("received", DCTERMS.dateSubmitted, as_is),
     ("accepted", DCTERMS.dateAccepted, as_is),
@@ -127,11 +129,35 @@ PARTICIPANT: Table = (
     ("occupation", KG.occupation, as_is),
     ("years_in_service", KG.yearsInService, as_number),
     ("years_of_illness", KG.yearsOfIllness, as_number),
+    ("member_of", KG.memberOf, within_study("group")),
+)
+MATERIAL: Table = (
+    ("material_kind", KG.materialKind, as_concept),
+    ("label", RDFS.label, in_both),
+    ("item_count", KG.itemCount, as_is),
+)
+GROUP: Table = (
+    ("label", RDFS.label, in_both),
+    ("group_kind", KG.groupKind, as_concept),
+    ("conditions", KG.hasCondition, as_concept),
+    ("size", KG.groupSize, as_is),
+    ("female", KG.femaleCount, as_is),
+    ("male", KG.maleCount, as_is),
+    ("age_from", KG.ageFrom, as_is),
+    ("age_to", KG.ageTo, as_is),
+    ("part_of", KG.partOfGroup, within_study("group")),
+)
+MISSING: Table = (
+    ("field", KG.missingField, as_is),
+    ("missing_because", KG.missingBecause, as_is),
+    ("statement", KG.statement, in_both),
 )
 THEME: Table = (
     ("number", SKOS.notation, as_is),
     ("label", SKOS.prefLabel, in_both),
     ("alt_label", SKOS.altLabel, in_english),
+    ("wording", KG.wording, as_is),
+    ("level_printed", KG.levelPrinted, as_is),
     ("order", KG.order, as_is),
     ("sub_theme_of", KG.subThemeOf, within_study("theme")),
     ("statement", KG.statement, in_both),

@@ -1,9 +1,15 @@
-"""Says in words what is wrong with the form of a study file, with the line and a remedy."""
+"""Says in words what is wrong with the form of a study file, with the line and a remedy.
 
+So that one wrong key does not hide what else is wrong, `patched` puts a stand-in in its place: the rest can be checked.
+"""
+
+import copy
 import difflib
 from collections.abc import Iterable, Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, get_args, get_origin
 
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from kgraph.errors import Problem
@@ -17,10 +23,15 @@ def nearest(word: str, words: Iterable[str]) -> str:
     return f"Did you mean {' or '.join(close)}?" if close else ""
 
 
+def field_name(location: Location) -> str:
+    """A location as messages name it: `themes.2.label`, counted from 1."""
+    return ".".join(str(part + 1 if isinstance(part, int) else part) for part in location)
+
+
 def schema_problem(details: ErrorDetails, yaml: YamlFile) -> Problem:
     """The problem that an error of pydantic stands for."""
     location = tuple(details["loc"])
-    name = ".".join(str(part + 1 if isinstance(part, int) else part) for part in location)
+    name = field_name(location)
     found, remedy = details["msg"], ""
     match details["type"]:
         case "missing":
@@ -29,6 +40,8 @@ def schema_problem(details: ErrorDetails, yaml: YamlFile) -> Problem:
             found, remedy = "a list is wanted here", "Write [one, another], or one item a line, each after a hyphen"
         case "model_type" | "dict_type" | "model_attributes_type":
             found, remedy = "keys with values are wanted here", "Write one a line, indented: key: value"
+        case "string_type" if details["input"] is None:
+            found, remedy = "nothing stands here", "Write it"
         case "string_type":
             found, remedy = "a text is wanted here", "Write one text, in quotation marks where in doubt"
         case "int_parsing" | "int_from_float" | "int_type":
@@ -58,13 +71,28 @@ def schema_problem(details: ErrorDetails, yaml: YamlFile) -> Problem:
     return Problem(found, remedy, str(yaml.path), yaml.line(location), name, check="schema")
 
 
+def _fields(model: type[Record]) -> dict[str, Any]:
+    """The fields of a record by the keys that a file has for them."""
+    return {info.alias or name: info for name, info in model.model_fields.items()}
+
+
+def unknown_key(path: str) -> str | None:
+    """A remedy where a path of keys (`design.sampleSize`) leads nowhere in a study file; None where it is right."""
+    model: type[Record] | None = Study
+    for part in path.split("."):
+        fields = _fields(model) if model is not None else {}
+        if part not in fields:
+            return nearest(part, fields) or (f"Known here: {', '.join(fields)}" if fields else "Nothing stands below it")
+        model = next(_models(fields[part].annotation), None)
+    return None
+
+
 def _known_keys(location: Location) -> str:
-    model: Any = Study
+    model: type[Record] = Study
     for part in location[:-1]:
-        if isinstance(part, str):
-            fields = {info.alias or name: info for name, info in model.model_fields.items()}
-            model = next((m for m in _models(fields[part].annotation)), model) if part in fields else model
-    keys = [info.alias or name for name, info in model.model_fields.items()]
+        if isinstance(part, str) and part in (fields := _fields(model)):
+            model = next(_models(fields[part].annotation), model)
+    keys = list(_fields(model))
     return nearest(str(location[-1]), keys) or f"Known here: {', '.join(keys)}"
 
 
@@ -73,3 +101,82 @@ def _models(annotation: Any) -> Iterator[type[Record]]:
         yield annotation
     for argument in getattr(annotation, "__args__", ()):
         yield from _models(argument)
+
+
+@dataclass(frozen=True)
+class Patched:
+    """A study whose wrong places hold stand-ins, and those places as `Problem.field` names them."""
+
+    study: Study
+    places: frozenset[str]
+
+    def touches(self, field: str) -> bool:
+        """Whether a field is a stand-in or part of one: what is said of it would be about the stand-in."""
+        return any(field == place or field.startswith(place + ".") for place in self.places)
+
+
+def patched(data: Any, error: ValidationError, rounds: int = 3) -> Patched | None:
+    """The study with a stand-in at each place that `error` names, or None where that does not make it one."""
+    data, places = copy.deepcopy(data), set()
+    for _ in range(rounds):
+        for details in error.errors():
+            _patch(data, details)
+            places.add(field_name(details["loc"]))
+        try:
+            return Patched(Study.model_validate(data), frozenset(places))
+        except ValidationError as again:
+            error = again
+    return None
+
+
+def _patch(root: Any, details: ErrorDetails) -> None:
+    last: Any
+    *above, last = details["loc"] or ("",)
+    data: Any = root
+    annotation: Any = Study
+    part: Any
+    for part in above:
+        if not isinstance(data, list) and not (isinstance(data, dict) and part in data):
+            return
+        data, annotation = data[part], _below(annotation, part)
+    if isinstance(data, dict) and details["type"] == "extra_forbidden":
+        data.pop(last, None)
+    elif isinstance(data, dict | list):
+        data[last] = _stand_in(_below(annotation, last))
+
+
+def _below(annotation: Any, part: Any) -> Any:
+    """The type of what stands under a key, or at a place in a list."""
+    if isinstance(part, int):
+        lists = [a for a in (annotation, *get_args(annotation)) if get_origin(a) is list]
+        return get_args(lists[0])[0] if lists else Any
+    info = _fields(next(_models(annotation), Study)).get(part)
+    if info is None:
+        return Any
+    return Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
+
+
+def _stand_in(annotation: Any) -> Any:
+    """The plainest value of a type."""
+    records = [annotation] if isinstance(annotation, type) and issubclass(annotation, Record) else []
+    choices = [value for part in (annotation, *get_args(annotation)) if get_origin(part) is Literal for value in get_args(part)]
+    for value in (None, "x", "1", "q00", "a000", "en", "XX", "0" * 64, "10.1000/x", "https://example.org/", [], ["x"], *choices):
+        if not records and _fits(annotation, value):
+            return value
+    record: dict[str, Any] = {}
+    for model in records:
+        fields = _fields(model)
+        record = {key: _stand_in(_below(model, key)) for key, info in fields.items() if info.is_required()}
+        for key in [""] if _fits(model, record) else [key for key, info in fields.items() if not info.is_required()]:
+            for value in ("x", ["x"]):
+                if key and _fits(model, {**record, key: value}):
+                    return {**record, key: value}
+    return record
+
+
+def _fits(annotation: Any, value: Any) -> bool:
+    try:
+        TypeAdapter(annotation).validate_python(value)
+    except ValidationError:
+        return False
+    return True

@@ -1,6 +1,7 @@
 """A workspace: the folder that holds the sources. The graph is a build product and never edited.
 
-kgraph.toml, study.schema.json (for editors), ontology/*.ttl, studies/*.yaml and their source texts, .kgraph/ (built).
+kgraph.toml, study.schema.json (for editors), ontology/*.ttl and *.sssom.tsv, studies/*.yaml and their source texts,
+.kgraph/ (built).
 """
 
 import hashlib
@@ -21,15 +22,20 @@ from kgraph.study import json_schema
 PACKAGE = Path(str(files("kgraph")))
 ONTOLOGY = Path(str(files("kgraph.ontology")))
 EXAMPLE = PACKAGE / "example"
-MAPPING_MODULES = ("anchors", "mapped", "mapping", "names", "study", "studyfile", "tables", "validation", "yamlfile")
+MAPPING_MODULES = (
+    "anchors", "counts", "identifiers", "mapped", "mapping", "mappings", "names", "study", "studyfile", "studylinks",
+    "tables", "validation", "vocabulary", "yamlfile",
+)  # fmt: skip
 BUILD_MODULES = ("build", "checks", "inference", "layout", "network", "queries", "search")
+
+Kind = Literal["ontology", "concepts", "extension", "study", "mappings"]
 
 
 @dataclass(frozen=True)
 class Source:
     """Files that become one named graph: `graph` is its path under the base IRI, `digest` the hash of their content."""
 
-    kind: Literal["ontology", "concepts", "extension", "study"]
+    kind: Kind
     graph: str
     paths: tuple[Path, ...]
     digest: str
@@ -62,6 +68,10 @@ class Workspace:
         """Turtle files with concepts: the packaged ones and the workspace's own."""
         return [*sorted((ONTOLOGY / "concepts").glob("*.ttl")), *sorted((self.folder / "ontology").glob("*.ttl"))]
 
+    def mapping_files(self) -> list[Path]:
+        """Tables of mappings to other vocabularies: the packaged ones and the workspace's own."""
+        return [*sorted((ONTOLOGY / "mappings").glob("*.sssom.tsv")), *sorted((self.folder / "ontology").glob("*.sssom.tsv"))]
+
     def sources(self) -> Iterator[Source]:
         """Every source, with the hash of its content. A study's source text belongs to the study."""
         yield _source("ontology", "graph/ontology", *sorted((ONTOLOGY / "modules").glob("*.ttl")))
@@ -71,6 +81,9 @@ class Workspace:
         for path in self.study_files():
             text = path.with_suffix(".txt")
             yield _source("study", f"graph/study/{path.stem}", path, *([text] if text.exists() else []))
+        yield _source("mappings", "graph/mappings", *sorted((ONTOLOGY / "mappings").glob("*.sssom.tsv")))
+        for path in sorted((self.folder / "ontology").glob("*.sssom.tsv")):
+            yield _source("mappings", f"graph/mappings/{path.name.removesuffix('.sssom.tsv')}", path)
 
     def version(self, sources: list[Source]) -> str:
         """The version that a build of these sources has: the same inputs give the same version."""
@@ -145,7 +158,7 @@ def replace_file(path: Path, content: bytes) -> None:
             os.close(descriptor)
 
 
-def _source(kind: Literal["ontology", "concepts", "extension", "study"], graph: str, *paths: Path) -> Source:
+def _source(kind: Kind, graph: str, *paths: Path) -> Source:
     return Source(kind, graph, paths, _digest(paths))
 
 

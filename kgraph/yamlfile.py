@@ -67,7 +67,11 @@ def _control(character: str, path: Path, line: int) -> KgraphError:
 
 def read_yaml(path: Path) -> YamlFile:
     """Reads one YAML document. Raises `KgraphError` with file, line and remedy for anything that is refused."""
-    text = read_text(path)
+    return parse_yaml(read_text(path), path)
+
+
+def parse_yaml(text: str, path: Path) -> YamlFile:
+    """The same for a text that stands at the beginning of the file at `path`."""
     if not text.strip():
         raise fail("the file is empty", "Write the file anew, or remove it", file=path)
     try:

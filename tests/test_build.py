@@ -71,7 +71,7 @@ def test_what_a_build_publishes(tiny: Workspace) -> None:
     said: list[str] = []
     done = build(tiny, said.append)
     assert done.built
-    assert done.mapped == ["graph/ontology", "graph/concepts", "graph/study/tiny-2024"]
+    assert done.mapped == ["graph/ontology", "graph/concepts", "graph/study/tiny-2024", "graph/mappings"]
     assert said[-1] == f"Published {done.version}"
     assert said[2].startswith("Mapped graph/study/tiny-2024: ")
     folder = tiny.snapshots / done.version
@@ -107,12 +107,12 @@ def test_a_changed_study_maps_that_study_alone(built: Workspace) -> None:
     said: list[str] = []
     done = build(built, said.append)
     assert done.mapped == ["graph/study/tiny-2024"]
-    assert "Unchanged: 2 of 3 sources" in said
+    assert "Unchanged: 3 of 4 sources" in said
     assert open_published(built).version == done.version != old.version
     assert old.ask("quotations-of-concept", concept="hope"), "who has the old one open keeps it"
     kept = {path.name for path in built.cache.iterdir()}
     assert len(kept) == len(cached), "what is not used any more is forgotten"
-    assert len(kept & cached) == 2
+    assert len(kept & cached) == 3
 
 
 def test_sources_that_went_back_are_published_from_what_is_kept(built: Workspace) -> None:

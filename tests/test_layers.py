@@ -9,12 +9,14 @@ import kgraph
 
 ROOT = Path(kgraph.__file__).parent.parent
 LAYERS = (
-    ("errors", "settings", "ontology", "names"),  # names and errors
-    ("anchors", "study"),  # what a study is: no graph, no web
-    ("yamlfile", "validation", "studyfile", "tables", "mapping"),  # reading, and records to RDF
-    ("workspace", "queries", "mapped", "snapshot"),  # sources, named graphs, the store, queries by name
-    ("answers", "layout", "network", "search", "inference", "reasoner", "shapes", "checks", "check", "build"),  # meaning
-    ("web", "cli", "__main__"),  # faces
+    ("errors", "settings", "ontology", "names", "identifiers"),  # names and errors
+    ("anchors", "study", "counts"),  # what a study is: no graph, no web
+    # reading, and records to RDF
+    ("yamlfile", "vocabulary", "validation", "studylinks", "studyfile", "tables", "mapping", "mappings"),
+    ("workspace", "skeleton", "queries", "mapped", "snapshot"),  # sources, named graphs, the store, queries by name
+    # meaning
+    ("answers", "reading", "layout", "network", "search", "inference", "reasoner", "shapes", "checks", "check", "build"),
+    ("web", "study_commands", "cli", "__main__"),  # faces
 )
 ORDER = [module for layer in LAYERS for module in layer]  # within a layer, too, only what stands before
 

@@ -10,6 +10,7 @@ import pytest
 from kgraph.errors import KgraphError, Problem
 from kgraph.mapped import vocabulary
 from kgraph.studyfile import LoadedStudy, load_study
+from kgraph.vocabulary import Vocabulary
 from kgraph.workspace import Workspace
 
 Change = Callable[..., Path]
@@ -19,7 +20,7 @@ CODED = "      - {concept: hope, basis: authors, confidence: 1, reason: Said twi
 
 
 @cache
-def concepts() -> frozenset[str]:
+def concepts() -> Vocabulary:
     return vocabulary(Workspace(TINY))
 
 
@@ -217,7 +218,7 @@ WRONG: dict[str, tuple[tuple[str, ...], str, str, str, str, str]] = {
         "assertions.1.codedIn", "there is no coding pass 3", "There are: 1", "links"),
     "nothing to rest on": (
         ("    passages: [s3]\n", ""), "id: a001",
-        "assertions.1", "nothing says where this is known from", "Add passages, or secondary", "anchors"),
+        "assertions.1.passages", "nothing says where this is known from", "Add passages, or secondary", "anchors"),
     "ages the wrong way round": (
         ("ageFrom: 41", "ageFrom: 51"), "ageFrom",
         "participants.1.ageFrom", "51 is above ageTo", "Swap", "schema"),
@@ -227,6 +228,12 @@ WRONG: dict[str, tuple[tuple[str, ...], str, str, str, str, str]] = {
     "restricted words in a public text": (
         ("    translatedFrom: nb\n", "    access: restricted\n"), "id: q01",
         "quotations.1", "q01 is restricted, but the source text that holds its words is public", "under source too", "source"),
+    "missing where nothing is": (
+        ("passages:\n  - id: s1\n", 'missing:\n  - field: design.sampelSize\n    missingBecause: not-visible\n    statement: {en: Unknown., zh-Hans: 未知。}\npassages:\n  - id: s1\n'),
+        "- field: design", "missing.1.field", "a study file has no 'design.sampelSize'", "Did you mean sampleSize", "schema"),
+    "missing below a value": (
+        ("passages:\n  - id: s1\n", 'missing:\n  - field: report.year.month\n    missingBecause: not-visible\n    statement: {en: Unknown., zh-Hans: 未知。}\npassages:\n  - id: s1\n'),
+        "- field: report", "missing.1.field", "a study file has no 'report.year.month'", "Nothing stands below it", "schema"),
     "passage by its hash": (
         ('exact: ["Walking is good."]\n    suffix: "They walk"', f"sha256: {64 * '0'}\n    start: 3\n    end: 9"), "- id: s5",
         "passages.5", "another hash", "Anchor the passage anew", "anchors"),
@@ -259,7 +266,13 @@ def test_every_mistake_is_reported_at_once(change: Change) -> None:
     found = problems_of(path)
     assert [problem.check for problem in found] == ["concepts", "links", "anchors"], "in the order of the file"
     path = change("kind: Finding", "kind: finding", "confidence: 0.9", "confidence: 9")
-    assert [problem.field for problem in problems_of(path)] == ["quotations.1.codings.1.confidence", "assertions.1.kind"]
+    assert [problem.field for problem in problems_of(path)] == [
+        "themes.2.codings.1.concept",
+        "quotations.1.codings.1.confidence",
+        "quotations.2.spokenBy",
+        "quotations.2.exact.1",
+        "assertions.1.kind",
+    ], "errors of form do not hide the others"
 
 
 @pytest.mark.parametrize("content", ["hello\n", "- a\n- b\n", "---\n"])
@@ -268,7 +281,7 @@ def test_a_file_that_is_no_study(tiny: Workspace, content: str) -> None:
     path.write_text(content, encoding="utf-8")
     (problem,) = problems_of(path)
     assert problem.found == "a study file is a mapping of keys to values"
-    assert "kgraph init" in problem.remedy
+    assert "kgraph study new" in problem.remedy
 
 
 def test_a_missing_source_text_is_named(tiny: Workspace) -> None:

@@ -1,0 +1,77 @@
+"""The concepts there are, by slug: what a study file may name, and what somebody may have meant who named another."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyoxigraph as ox
+
+from kgraph.errors import fail
+from kgraph.names import CONCEPT, KG_IRI, PREFIXES
+from kgraph.yamlfile import read_text
+
+_SKOS, _TYPE = PREFIXES["skos"], PREFIXES["rdf"] + "type"
+_LABELS = {_SKOS + "prefLabel", _SKOS + "altLabel"}
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Concepts by slug: the facet class of each (`Method`; empty where none is said), its English name, all its labels."""
+
+    facets: Mapping[str, str]
+    names: Mapping[str, str]
+    labels: Mapping[str, tuple[str, ...]]
+
+    def __contains__(self, slug: object) -> bool:
+        return slug in self.facets
+
+    def __len__(self) -> int:
+        return len(self.facets)
+
+    def near(self, word: str, most: int = 3) -> list[str]:
+        """The concepts whose slug or label is most like `word`, the nearest first; empty where nothing is like it."""
+        from rapidfuzz import fuzz, process
+
+        choices = [(slug, name) for slug in self.facets for name in (slug.replace("-", " "), *self.labels[slug])]
+        found = process.extract(
+            word.replace("-", " ").replace("_", " ").casefold(),
+            [name.casefold() for _, name in choices],
+            scorer=fuzz.token_sort_ratio,
+            score_cutoff=70,
+            limit=10 * most,
+        )
+        return list(dict.fromkeys(choices[index][0] for _, _, index in found))[:most]
+
+    def suggest(self, word: str) -> str:
+        """A remedy that offers the concepts most like `word`; empty where nothing is like it."""
+        near = self.near(word)
+        return f"Did you mean {' or '.join(near)}?" if near else ""
+
+
+def read_vocabulary(paths: Iterable[Path]) -> Vocabulary:
+    """The concepts that Turtle files define. Raises `KgraphError` for a file that cannot be read."""
+    facets: dict[str, str] = {}
+    names: dict[str, str] = {}
+    labels: dict[str, list[str]] = {}
+    for path in paths:
+        for quad in parse_turtle(path):
+            subject, predicate, value = getattr(quad.subject, "value", ""), quad.predicate.value, quad.object
+            slug = subject.removeprefix(str(CONCEPT))
+            if predicate == _TYPE and isinstance(value, ox.NamedNode):
+                if value.value == _SKOS + "Concept":
+                    facets.setdefault(slug, "")
+                elif value.value.startswith(KG_IRI) and subject.startswith(str(CONCEPT)):
+                    facets[slug] = value.value.removeprefix(KG_IRI)
+            elif predicate in _LABELS and isinstance(value, ox.Literal):
+                labels.setdefault(slug, []).append(value.value)
+                if predicate == _SKOS + "prefLabel" and value.language == "en":
+                    names[slug] = value.value
+    return Vocabulary(facets, names, {slug: tuple(labels.get(slug, ())) for slug in facets})
+
+
+def parse_turtle(path: Path) -> list[ox.Quad]:
+    """The triples of a Turtle file; relative IRIs are concepts. Raises `KgraphError` with the line of what is wrong."""
+    try:
+        return list(ox.parse(read_text(path).encode(), format=ox.RdfFormat.TURTLE, base_iri=CONCEPT))
+    except SyntaxError as error:
+        raise fail(str(error.msg), "Correct the Turtle", file=path, line=error.lineno) from error
