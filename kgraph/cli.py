@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kgraph import __version__
+from kgraph import __version__, study_commands
 from kgraph.errors import KgraphError, fail
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(study_commands.app, name="study")
 
 Folder = Annotated[Path, typer.Option("-w", "--workspace", help="The workspace; by default the one around the current folder.")]
 HERE = Path(".")
@@ -117,12 +119,36 @@ def check(
     else:
         _print_table(("check", "result", "what was looked at"), [(r.name, r.result, r.looked_at) for r in report.results])
         for problem in report.problems:
-            print(f"{problem.severity} [{problem.check}] {problem}")
+            if problem.severity != "note":
+                print(f"{problem.severity} [{problem.check}] {problem}")
+        _print_gaps(report.gaps)
         if report.issues:
             print(f"The papers' own inconsistencies, kept as data issues and no fault of the data: {report.issues}")
         print("All is well" if report.ok else "Something is wrong: see above")
     if not report.ok:
         raise typer.Exit(1)
+
+
+def _print_gaps(gaps: list[tuple[str, list[str], str]]) -> None:
+    """The gaps that remain: under each its things, those of one kind together, wrapped to the width of the screen."""
+    import shutil
+    import textwrap
+
+    width = min(shutil.get_terminal_size().columns, 120)
+    for title, things, remedy in gaps:
+        print(f"gap: {title} ({len(things)})")
+        kinds: dict[str, list[str]] = {}
+        for thing in things:
+            cut = 1 + max(thing.split(" ", 1)[0].rfind("/"), thing.find(":"))
+            kinds.setdefault(thing[:cut], []).append(thing[cut:])
+        for kind, names in kinds.items():
+            line = f"{kind}: {', '.join(names)}" if kind else ", ".join(names)
+            print(
+                textwrap.fill(
+                    line.replace("::", ":"), width, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False
+                )
+            )
+        print(f"  -> {remedy}")
 
 
 @app.command()

@@ -198,7 +198,7 @@ def test_formats_of_rows(ask: Any) -> None:
 @pytest.mark.parametrize("arguments", [(), ("--format", "turtle")])
 def test_formats_of_graphs(ask: Any, arguments: tuple[str, ...]) -> None:
     told = ask("CONSTRUCT { ?s ?p ?o } WHERE { GRAPH <graph/study/tiny-2024> { ?s ?p ?o } }", *arguments).out
-    assert len(list(ox.parse(told, format=ox.RdfFormat.TURTLE))) == 366
+    assert len(list(ox.parse(told, format=ox.RdfFormat.TURTLE))) == 371
     assert ask("DESCRIBE <study/tiny-2024>", *arguments).out.count("@prefix")
 
 
