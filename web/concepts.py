@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, render_template, request
 from werkzeug.exceptions import NotFound
 
+from kgraph.web.across import across, neighbours
 from kgraph.web.facts import Facts
 from kgraph.web.links import iri_of
 from kgraph.web.published import ask, label
@@ -81,6 +82,8 @@ def concept(slug: str) -> str:
         raise NotFound(f"There is no concept “{slug}”.")
     codings = ask("concept-codings", concept=iri)
     assertions = ask("concept-assertions", concept=iri)
+    placed = ask("studies-placed")
+    found = across(ask("concept-across-studies", concept=iri), placed)
     return render_template(
         "concept.html",
         iri=iri,
@@ -91,10 +94,27 @@ def concept(slug: str) -> str:
         coded=of_type(codings, "Assertion"),
         bases=count_bases(codings),
         groups=by_part(assertions),
-        stated=len({row["assertion"] for row in assertions if kind(row["part"]) != "scope"}),
+        stated=len(stated := {row["assertion"] for row in assertions if kind(row["part"]) != "scope"}),
+        stated_secondary=len({r["assertion"] for r in assertions if r["anchorStatus"] == "secondary"} & stated),
         citations=by_reference(ask("concept-citations", concept=iri)),
         uses=ask("concept-uses", concept=iri),
+        across=found,
+        studies=len({row["study"] for row in placed}),
+        beside=neighbours(ask("concept-neighbours", concept=iri), (voice.study for voice in found.voices)),
+        mappings=ask("mappings-of-concept", concept=iri),
+        counterparts=counterparts(ask("concept-counterparts", concept=iri)),
     )
+
+
+def counterparts(rows: list[Row]) -> list[Row]:
+    """Comparisons, each once, with all cultures and sources it names."""
+    found: dict[str, Row] = {}
+    for row in rows:
+        kept = found.setdefault(row["counterpart"], {**row, "cultures": {}, "sources": {}})
+        for several, one in (("cultures", "culture"), ("sources", "source")):
+            if row[one]:
+                kept[several][row[one]] = None
+    return list(found.values())
 
 
 def of_type(codings: list[Row], type_: str) -> list[Row]:

@@ -45,7 +45,8 @@ def study(study: str) -> str:
         facts=facts,
         report=Facts(ask("study-report", study=iri)),
         source=sources[0] if sources else None,
-        sites=sites(ask("study-sites", study=iri)),
+        sites=each(ask("study-sites", study=iri), "site"),
+        **people(ask("study-people", study=iri)),
         criteria=parts["hasCriterion"],
         steps=parts["hasStep"],
         questions=parts["hasInterviewQuestion"],
@@ -58,6 +59,12 @@ def study(study: str) -> str:
         references=ask("reference-list", inStudy=iri),
         issues=ask("issue-list", inStudy=iri),
     )
+
+
+def people(rows: list[Row]) -> dict[str, list[tuple[str, Facts]]]:
+    """Groups, material and what is not known of a study, by the names that the page has for them."""
+    names = {"groupIn": "groups", "hasMaterial": "materials", "missingIn": "missing"}
+    return {name: each([row for row in rows if kind(row["link"]) == link], "thing") for link, name in names.items()}
 
 
 def merge_parts(rows: list[Row]) -> dict[str, list[Row]]:
@@ -73,17 +80,17 @@ def merge_parts(rows: list[Row]) -> dict[str, list[Row]]:
     return parts
 
 
-def sites(rows: list[Row]) -> list[tuple[str, Facts]]:
-    """The sites of a study, each with what is said of it."""
+def each(rows: list[Row], key: str) -> list[tuple[str, Facts]]:
+    """The things that rows name under `key`, each with what is said of it."""
     found: dict[str, list[Row]] = {}
     for row in rows:
-        found.setdefault(row["site"], []).append(row)
-    return [(site, Facts(said)) for site, said in found.items()]
+        found.setdefault(row[key], []).append(row)
+    return [(thing, Facts(said)) for thing, said in found.items()]
 
 
-def theme_tree(rows: list[Row]) -> list[tuple[Row, list[Row]]]:
-    """The main themes in order, each with its sub-themes."""
-    return [(row, [below for below in rows if below["above"] == row["theme"]]) for row in rows if row["above"] is None]
+def theme_tree(rows: list[Row], above: str | None = None) -> list[tuple[Row, list[Any]]]:
+    """The themes below one (the main ones), in order, each with the tree of those below it."""
+    return [(row, theme_tree(rows, row["theme"])) for row in rows if row["above"] == above]
 
 
 @pages.get("/study/<study>/theme/<slug>")
@@ -93,16 +100,18 @@ def theme(study: str, slug: str) -> str:
     facts = Facts(ask("theme-about", theme=iri))
     if not facts:
         raise NotFound(f"The study {study} has no theme “{slug}”.")
-    quotations = ask("quotation-list", inStudy=study_iri(study), inTheme=ANY, byParticipant=ANY, aboutConcept=ANY)
-    here = [row for row in quotations if row["illustrates"] == iri or row["illustrates"] in facts.all("kg:hasSubTheme")]
+    filters = {"inStudy": study_iri(study), "byParticipant": ANY, "aboutConcept": ANY}
+    printed = ask("quotation-list", inTheme=ANY, **filters)
+    codings = ask("codings-of", target=iri)
     return render_template(
         "theme.html",
         iri=iri,
         study=study_iri(study),
         facts=facts,
-        quotations=distinct(here),
-        elsewhere=distinct([row for row in quotations if row["printedUnder"] == iri]),
-        codings=ask("codings-of", target=iri),
+        quotations=distinct(ask("quotation-list", inTheme=iri, **filters)),
+        elsewhere=distinct([row for row in printed if row["printedUnder"] == iri]),
+        codings=[row for row in codings if not row["doubtful"]],
+        placements=[row for row in codings if row["doubtful"]],
         assertions=ask("assertions-resting-on", ground=iri),
         issues=ask("issues-about", thing=iri),
         context=context_of(ask("passages-of", thing=iri)),

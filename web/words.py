@@ -50,6 +50,13 @@ LABEL_STATUSES = {
     "established": ("established term", "通行译名"),
     "back-translated": ("our translation, not an established term", "本图谱自译，非通行译名"),
 }
+MATCHES = {
+    "exactMatch": ("the same as", "等同"),
+    "closeMatch": ("close to", "近似"),
+    "broadMatch": ("narrower than", "窄于"),
+    "narrowMatch": ("broader than", "宽于"),
+    "relatedMatch": ("related to", "相关"),
+}
 PARTS = {"subject": "As the subject", "object": "As the object", "via": "As a step in between", "scope": "As the scope"}
 LICENCES = {
     "https://creativecommons.org/licenses/by/4.0/": "CC BY 4.0",
@@ -121,6 +128,8 @@ def caution(row: dict[str, Any]) -> Markup:
         parts.append(Markup("how many: “{}”").format(row["quantifier"]))
     if row.get("evidence") == "asserted-only" and which == "Finding":
         parts.append(Markup("no data shown"))
+    if row.get("anchorStatus") == "secondary":
+        parts.append(Markup('<span class="second-hand">from a secondary source</span>'))
     if row.get("restates"):
         parts.append(
             Markup("repeats {}").format(Markup('<a href="{}">{}</a>').format(href(row["restates"]), local_id(row["restates"])))
@@ -177,5 +186,5 @@ def install(app: Flask) -> None:
         "EVIDENCE": EVIDENCE,
     }
     app.jinja_env.globals.update(
-        words, JUDGED=JUDGED, LABEL_STATUSES=LABEL_STATUSES, PARTS=PARTS, LANGUAGES=LANGUAGES, KG=str(KG)
+        words, MATCHES=MATCHES, JUDGED=JUDGED, LABEL_STATUSES=LABEL_STATUSES, PARTS=PARTS, LANGUAGES=LANGUAGES, KG=str(KG)
     )
