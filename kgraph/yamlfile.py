@@ -18,6 +18,7 @@ from kgraph.errors import KgraphError, fail
 
 MAX_BYTES = 16 * 1024 * 1024
 MAX_DEPTH = 40
+TOO_DEEP = (f"nested more than {MAX_DEPTH} deep", "Nothing in a study file nests so deep")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
 
 Key = str | int
@@ -79,6 +80,8 @@ def parse_yaml(text: str, path: Path) -> YamlFile:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         found = " ".join(part for part in (error.context, error.problem) if part)
+        if "nesting depth" in found:  # libyaml has a limit of its own, which flow collections meet first
+            raise fail(*TOO_DEEP, file=path, line=mark.line + 1 if mark else None) from error
         tab = mark is not None and text.splitlines()[mark.line : mark.line + 1] and "\t" in text.splitlines()[mark.line]
         remedy = "Indent with spaces, never with tabs" if tab else "Correct the YAML; quote a text that holds ': ' or ' #'"
         raise fail(found, remedy, file=path, line=mark.line + 1 if mark else None) from error
@@ -143,7 +146,7 @@ def _build(text: str, path: Path) -> tuple[Any, dict[Location, int]]:
             if stack and isinstance(stack[-1][0], dict) and not stack[-1][2]:
                 raise refuse("a key is a list or a mapping", "Keys are plain words", line)
             if len(stack) >= MAX_DEPTH:
-                raise refuse(f"nested more than {MAX_DEPTH} deep", "Nothing in a study file nests so deep", line)
+                raise refuse(*TOO_DEEP, line)
             container = {} if isinstance(event, yaml.MappingStartEvent) else []
             location = location_of_next()
             lines.setdefault(location, line)

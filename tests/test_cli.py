@@ -17,7 +17,7 @@ import kgraph
 from kgraph.cli import main
 from kgraph.settings import read_settings
 from kgraph.study import Study
-from kgraph.workspace import Workspace
+from kgraph.workspace import EXAMPLE, Workspace
 from kgraph.yamlfile import read_yaml
 
 QUOTATIONS = "SELECT ?q ?text { ?q a kg:Quotation ; schema:text ?text } ORDER BY ?q"
@@ -92,7 +92,8 @@ def test_init_here(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_init_example(run: Any, tmp_path: Path) -> None:
     assert run("init", tmp_path / "new" / "example", "--example").code == 0
-    assert [path.name for path in Workspace(tmp_path / "new" / "example").study_files()] == ["fan-2024.yaml"]
+    made = Workspace(tmp_path / "new" / "example")
+    assert [path.name for path in made.study_files()] == sorted(path.name for path in (EXAMPLE / "studies").glob("*.yaml"))
 
 
 def test_init_where_it_cannot_be(run: Any, tmp_path: Path) -> None:

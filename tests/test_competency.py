@@ -13,28 +13,42 @@ from kgraph.snapshot import Snapshot
 QUERIES = load_queries("competency")
 STUDY = "study/fan-2024"
 QUESTIONS: dict[str, dict[str, str]] = {  # parameters with which each question has an answer in the example
+    "barriers-by-culture": {"culture": "western-culture"},
+    "chains-across-studies": {"concept": "naturally-occurring-peer-support"},
     "chains-between-concepts": {"subject": "stigma", "object": "loneliness"},
     "citations-per-reference": {},
     "claims-about-concept": {"concept": "chaxugeju"},
     "claims-in-scope": {"scope": "chinese-culture"},
     "claims-without-confirmed-citation": {},
+    "concept-across-studies": {"concept": "self-disclosure"},
+    "concepts-in-several-studies": {},
+    "concepts-of-studies-by-method": {"method": "qualitative-analysis"},
     "concepts-only-analysts-see": {},
     "concepts-without-evidence": {"scheme": "scheme/outcome"},
+    "constructs-no-study-names": {"culture": "maori-culture"},
     "contradictory-claims": {},
     "corrected-references": {},
+    "counterparts-of-construct": {"construct": "chaxugeju"},
     "cultural-constructs-by-voice": {"culture": "chinese-culture"},
     "data-issues": {},
     "displaced-quotations": {},
     "disputed-codings": {},
     "doubtful-placements": {},
+    "doubtful-sub-themes": {},
     "evidence-for-claim": {"subject": "stigma", "object": "loneliness"},
     "experiences-of-others": {},
     "findings-without-quotation": {},
     "five-kinds-of-support": {},
+    "forms-of-support-by-study": {},
     "hedged-findings": {},
+    "how-surely-known": {},
     "labels-to-review": {},
     "limitations": {},
+    "links-in-several-studies": {},
+    "mappings-of-concept": {"concept": "self-disclosure"},
     "near-duplicate-quotations": {},
+    "only-second-order": {},
+    "people-by-study": {},
     "printed-against-derived": {},
     "quotations-of-concept": {"concept": "supporting-others"},
     "quotations-of-theme": {"theme": f"{STUDY}/theme/reconstructing-a-social-network"},
@@ -42,14 +56,21 @@ QUESTIONS: dict[str, dict[str, str]] = {  # parameters with which each question 
     "recommendations": {},
     "restated-assertions": {},
     "silent-participants": {},
+    "studies-by-method": {"method": "interpretative-phenomenological-analysis"},
+    "studies-silent-on": {"concept": "self-disclosure"},
+    "studies-that-differ": {},
     "study-design": {"study": STUDY},
+    "theme-levels": {},
     "themes-and-witnesses": {},
+    "themes-meeting": {},
     "unsupported-citations": {},
     "voices-by-condition": {"condition": "mood-disorder"},
     "what-helps-or-hinders": {"concept": "self-disclosure"},
+    "what-is-not-known": {},
+    "what-was-analysed": {},
     "who-names-concepts": {},
 }
-WITHOUT_ANSWER = {"contradictory-claims"}  # the paper denies nothing that it asserts elsewhere about the same two concepts
+WITHOUT_ANSWER = {"contradictory-claims", "studies-that-differ"}  # nothing is denied that is asserted elsewhere of the same two
 PAGES_DAMAGED = {1, 2, 3, 4, 8, 11, 12, 13, 16, 19, 20, 21, 23, 25, 26, 30, 32, 33, 34, 37, 41, 42}
 
 
@@ -62,6 +83,11 @@ def answer(snapshot: Snapshot, name: str, **parameters: object) -> list[dict[str
     """The rows of a question, IRIs cut to their last part."""
     found = snapshot.ask(name, **(parameters or QUESTIONS[name]))
     return [{column: name_of(value) for column, value in row.items()} for row in found]
+
+
+def of_seed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows about the first study."""
+    return [row for row in rows if row["study"] == "fan-2024"]
 
 
 def pick(rows: list[dict[str, Any]], *columns: str) -> list[tuple[Any, ...]]:
@@ -88,9 +114,9 @@ def test_question_has_an_answer(snapshot: Snapshot, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in QUERIES if QUERIES[name].parameters])
-def test_parameters_are_columns(snapshot: Snapshot, name: str) -> None:
+def test_parameters_are_columns(name: str) -> None:
     """A bound parameter is seen by the whole query only when it is projected."""
-    columns = {variable.value for variable in run(snapshot.store, QUERIES[name].text, snapshot.base).variables}
+    columns = {variable.value for variable in run(ox.Store(), QUERIES[name].text, "https://example.org/").variables}
     assert set(QUERIES[name].parameters) <= columns
 
 
@@ -144,7 +170,7 @@ def test_twins_count_as_one_witness(snapshot: Snapshot) -> None:
     assert pick(answer(snapshot, "near-duplicate-quotations"), "quotation", "speaker", "twin", "twinSpeaker") == [
         ("q22", "P13", "q27", "P14")
     ]
-    assert pick(answer(snapshot, "themes-and-witnesses"), "label", "quotations", "witnesses", "speakers") == [
+    assert pick(of_seed(answer(snapshot, "themes-and-witnesses")), "label", "quotations", "witnesses", "speakers") == [
         ("Reconstructing a social network", 7, 7, 5),
         ("An ordinary interpersonal connection", 2, 2, 2),
         ("Becoming and conducting oneself", 2, 2, 2),
@@ -305,7 +331,7 @@ def test_printed_against_derived(snapshot: Snapshot) -> None:
 
 
 def test_data_issues(snapshot: Snapshot) -> None:
-    rows = answer(snapshot, "data-issues")
+    rows = of_seed(answer(snapshot, "data-issues"))
     major = [row["issue"] for row in rows if row["severity"] == "major"]
     assert major == ["I01", "I06", "I08", "I13", "I16", "I17", "I19", "I30"]
     assert len(rows) == 33

@@ -44,21 +44,24 @@ def test_commands_are_those_of_the_command_line() -> None:
 
 
 def test_the_numbers_are_those_of_the_example(snapshot: Snapshot) -> None:
-    counts = snapshot.manifest["counts"]
+    (seed,) = (row for row in snapshot.ask("how-surely-known") if row["anchorStatus"] == "verified")
     text = " ".join(README.split())
     for number, what in (
-        (counts["participant"], "participants"),
-        (counts["quotation"], "quotations"),
-        (counts["assertion"], "assertions"),
-        (counts["reference"], "references"),
-        (counts["dataIssue"], "notes on what in the paper"),
+        (snapshot.manifest["counts"]["concept"], "concepts"),
+        (snapshot.manifest["counts"]["participant"], "participants"),
+        (seed["quotations"], "quotations"),
+        (seed["assertions"], "assertions"),
+        (len(snapshot.ask("reference-list", inStudy=seed["study"])), "references"),
+        (sum(row["study"] == seed["study"] for row in snapshot.ask("data-issues")), "notes on what in the paper"),
     ):
         assert f"{number} {what}" in text
-    assert f"3 themes with {counts['theme'] - 3} sub-themes" in text
+    assert f"3 themes with {seed['themes'] - 3} sub-themes" in text
+    assert len(snapshot.ask("studies")) == 7
+    assert "holds seven studies" in text
 
 
 def test_what_the_documents_point_to_exists() -> None:
-    for document in ("README.md", "CONTRIBUTING.md"):
+    for document in ("README.md", "CONTRIBUTING.md", "docs/first-study.md"):
         text = (ROOT / document).read_text(encoding="utf-8")
         for path in re.findall(r"`((?:kgraph|web|ontology|tests)/[\w./-]*[\w/])`", text):
             assert (ROOT / path).exists(), f"{document} names {path}"
