@@ -6,8 +6,11 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from kgraph.build import build
 from kgraph.snapshot import Snapshot
+from kgraph.web import create_app
 from kgraph.web.across import across
+from kgraph.workspace import Workspace
 
 FAN, NEW_ZEALAND, NORWAY = "fan-2024", "nz2022-band-together", "strand2020-reconnect"
 ENGLAND, YOUTUBE, SINGAPORE = "gillard2013-peer-worker-roles", "naslund2014-youtube", "ng-barlas2023-singapore-ipa"
@@ -214,21 +217,35 @@ def placed(*studies: str) -> list[dict[str, Any]]:
     return [{"study": study, "culture": None, "country": None, "anchorStatus": "verified"} for study in studies]
 
 
-def test_links_are_shared_where_two_studies_name_the_same_concept() -> None:
-    rows = [row("s1", "a1", "increases", "x", "y"), row("s2", "a2", "enables", "x", "y"), row("s1", "a3", "increases", "z", "x")]
+def test_links_go_by_what_they_say() -> None:
+    rows = [
+        row("s1", "a1", "increases", "x", "y"),
+        row("s2", "a2", "increases", "x", "y"),
+        row("s1", "a3", "hinders", "z", "x"),
+        row("s1", "a4", "explains", "x", "w"),
+        row("s1", "a5", "increases", "x", "v", "denied"),
+    ]
     found = across(rows, placed("s1", "s2", "s3"))
-    assert [(link.other, sorted(link.studies)) for link in found.shared] == [("y", ["s2"]), ("y", ["s1"])]
-    assert [(link.other, link.inverse) for link in found.single] == [("z", True)]
+    told = {key: [(link.other, sorted(link.studies)) for link in links] for key, links in found.links.items()}
+    assert told == {
+        (False, "more"): [("y", ["s1", "s2"])],
+        (True, "less"): [("z", ["s1"])],
+        (False, ""): [("v", ["s1"]), ("w", ["s1"])],
+    }
     assert [voice.study for voice in found.silent] == ["s3"]
-    assert found.contrary == []
+
+
+def differing(*rows: dict[str, Any]) -> list[bool]:
+    return [link.differs for links in across(list(rows), placed("s1", "s2")).links.values() for link in links]
 
 
 @pytest.mark.parametrize(("second", "polarity"), [("reduces", "asserted"), ("hinders", "asserted"), ("increases", "denied")])
 def test_studies_that_differ_are_marked(second: str, polarity: str) -> None:
-    rows = [row("s1", "a1", "increases", "x", "y"), row("s2", "a2", second, "x", "y", polarity)]
-    assert across(rows, placed("s1", "s2")).contrary == ["y"]
-    one = [row("s1", "a1", "increases", "x", "y"), row("s1", "a2", second, "x", "y", polarity)]
-    assert across(one, placed("s1")).contrary == [], "a study that says both is not two studies that differ"
+    first = row("s1", "a1", "increases", "x", "y")
+    assert differing(first, row("s2", "a2", second, "x", "y", polarity)) == [True, True]
+    assert differing(first, row("s1", "a2", second, "x", "y", polarity)) == [False, False], "a study may say both"
+    assert differing(first, row("s2", "a2", second, "y", "x", polarity)) == [False, False], "the other way round is another link"
+    assert differing(first, row("s2", "a2", "enables", "x", "y")) == [False, False]
 
 
 def test_the_page_of_a_concept_sets_studies_side_by_side(client: FlaskClient) -> None:
@@ -257,3 +274,16 @@ def test_secondary_is_counted_apart_and_never_quoted(client: FlaskClient) -> Non
     statement = client.get(f"/study/{YOUTUBE}/assertion/a004").get_data(as_text=True)
     assert "told in our words" in statement
     assert "<mark" not in statement
+
+
+def test_comparisons_have_their_page_under_any_base(tiny: Workspace) -> None:
+    settings = tiny.folder / "kgraph.toml"
+    base = "https://example.org/other/"
+    text = re.sub(r"^base = .*\n", "", settings.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    settings.write_text(f'base = "{base}"\n{text}', encoding="utf-8")
+    workspace = Workspace(tiny.folder)
+    build(workspace)
+    other = create_app(workspace).test_client()
+    page = other.get("/concept/chaxugeju").get_data(as_text=True)
+    assert 'href="/counterpart/chaxugeju-and-whanaungatanga"' in page
+    assert other.get("/counterpart/chaxugeju-and-whanaungatanga").status_code == 200

@@ -28,8 +28,14 @@ PAGES = [
     "/concepts/mechanism",
     "/concepts/a-z",
     "/concept/peer-support",
+    "/concept/chaxugeju",
+    "/concept/self-disclosure",
     "/study",
     STUDY,
+    "/study/strand2020-reconnect",
+    "/study/strand2020-reconnect/theme/new-friendships",
+    "/study/naslund2014-youtube/assertion/a004",
+    "/counterpart/chaxugeju-and-whanaungatanga",
     f"{STUDY}/theme/selective-self-exposure",
     f"{STUDY}/quotation/q22",
     f"{STUDY}/participant/P3",
@@ -140,6 +146,14 @@ def test_print_leaves_out_what_is_for_the_screen(site: str, page: Any) -> None:
     assert not page.locator("header .search").is_visible()
     assert page.locator("mark").first.is_visible()
     assert page.locator("footer .iri").is_visible()
+
+
+def test_print_shows_what_is_folded_away(site: str, page: Any) -> None:
+    page.goto(f"{site}/concept/self-disclosure")
+    folded = page.locator("details li").first
+    assert not folded.is_visible()
+    page.emulate_media(media="print")
+    assert folded.is_visible()
 
 
 def test_search_works_without_script(site: str, browser: Browser) -> None:

@@ -32,28 +32,36 @@ class Voice:
 
 @dataclass
 class Link:
-    """A link of the concept with another one, and the assertions behind it, by study. `inverse`: the other is the subject."""
+    """A link of the concept, or of one below it, with another one, and the assertions behind it, by study.
+
+    `inverse`: the other is the subject. `differs`: other studies say the opposite.
+    """
 
     other: str
     relation: str
     inverse: bool
     denied: bool
     studies: dict[str, list[Row]] = field(default_factory=dict)
+    differs: bool = False
+
+    @property
+    def effect(self) -> str:
+        """Whether the subject makes `more` or `less` of the object; empty for other relations and for what is denied."""
+        if self.denied:
+            return ""
+        return "more" if self.relation in MORE else "less" if self.relation in LESS else ""
 
 
 @dataclass
 class Across:
     """A concept across studies: who speaks of it, who does not, and what they link it with.
 
-    `shared` are links with a concept that at least two studies name, `single` the others; `contrary` holds the other concepts
-    that one study says make more of it (or that it makes more of) and another study says make less.
+    `links` go by what they say: (inverse, effect) as in `Link`, those that most studies state first.
     """
 
     voices: list[Voice]
     silent: list[Voice]
-    shared: list[Link]
-    single: list[Link]
-    contrary: list[str]
+    links: dict[tuple[bool, str], list[Link]]
 
 
 def across(rows: list[Row], placed: list[Row]) -> Across:
@@ -69,18 +77,10 @@ def across(rows: list[Row], placed: list[Row]) -> Across:
         which = kind(row["kind"])
         things = {"Quotation": voice.quotations, "Theme": voice.themes}.get(which, voice.statements)
         things.append(row)
-    links = _links(rows)
-    named: dict[str, set[str]] = {}
-    for link in links:
-        named.setdefault(link.other, set()).update(link.studies)
-    shared = [link for link in links if len(named[link.other]) > 1]
-    return Across(
-        voices=[voice for voice in voices.values() if voice],
-        silent=[voice for voice in voices.values() if not voice],
-        shared=shared,
-        single=[link for link in links if len(named[link.other]) == 1],
-        contrary=_contrary(shared),
-    )
+    links: dict[tuple[bool, str], list[Link]] = {}
+    for link in _links(rows):
+        links.setdefault((link.inverse, link.effect), []).append(link)
+    return Across([voice for voice in voices.values() if voice], [voice for voice in voices.values() if not voice], links)
 
 
 def _put(values: list[str], value: str | None) -> None:
@@ -101,21 +101,18 @@ def _links(rows: Iterable[Row]) -> list[Link]:
         denied = row["polarity"] == "denied"
         link = found.setdefault((other, row["relation"], inverse, denied), Link(other, row["relation"], inverse, denied))
         link.studies.setdefault(row["study"], []).append(row)
-    return sorted(found.values(), key=lambda link: (-len(link.studies), link.other, link.relation))
+    for link in found.values():
+        link.differs = any(_opposite(link, other) for other in found.values())
+    return sorted(found.values(), key=lambda link: (not link.differs, -len(link.studies), link.other, link.relation))
 
 
-def _contrary(links: list[Link]) -> list[str]:
-    """The other concepts about whose effect studies differ."""
-    differ = []
-    for other in dict.fromkeys(link.other for link in links):
-        for inverse in (False, True):
-            effects: dict[bool, set[str]] = {True: set(), False: set()}
-            for link in links:
-                if link.other == other and link.inverse == inverse and link.relation in MORE | LESS:
-                    effects[(link.relation in MORE) != link.denied].update(link.studies)
-            if effects[True] and effects[False] and effects[True] | effects[False] != effects[True] & effects[False]:
-                differ.append(other)
-    return list(dict.fromkeys(differ))
+def _opposite(one: Link, other: Link) -> bool:
+    """Whether two links say the opposite about the same concepts, and not all of it comes from the same studies."""
+    if (one.other, one.inverse) != (other.other, other.inverse) or one.studies.keys() == other.studies.keys():
+        return False
+    if one.denied != other.denied:
+        return one.relation == other.relation or {one.relation, other.relation} <= MORE or {one.relation, other.relation} <= LESS
+    return {one.effect, other.effect} == {"more", "less"}
 
 
 def neighbours(rows: list[Row], spoken: Iterable[str]) -> list[tuple[str, list[str]]]:

@@ -8,6 +8,8 @@ from kgraph.names import CONCEPT, KG_IRI
 from kgraph.web.published import snapshot
 
 SCHEME = "https://w3id.org/kgraph/scheme/"
+PACKAGED = "https://w3id.org/kgraph/"
+_PACKAGED_KINDS = ("counterpart/", "mapping/")  # like concepts, these are the same under every base
 _SAFE = "/:@!$&'()*+,;=~-._"
 
 
@@ -19,6 +21,8 @@ def path_of(iri: str) -> str | None:
         return "concepts/" + iri[len(SCHEME) :]
     if iri.startswith(KG_IRI):
         return "ontology#" + iri[len(KG_IRI) :]
+    if iri.startswith(tuple(PACKAGED + kind for kind in _PACKAGED_KINDS)):
+        return iri[len(PACKAGED) :]
     base = snapshot().base
     if iri.startswith(base) and iri != base:
         return iri[len(base) :]
@@ -34,6 +38,8 @@ def iri_of(path: str) -> str:
         return SCHEME + path.removeprefix("concepts/")
     if path.startswith("scheme/"):
         return SCHEME + path.removeprefix("scheme/")
+    if path.startswith(_PACKAGED_KINDS):
+        return PACKAGED + path
     if path == "ontology":
         return KG_IRI.removesuffix("#")
     return snapshot().base + path
