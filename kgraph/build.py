@@ -105,7 +105,7 @@ def _make_snapshot(workspace: Workspace, version: str, mapped: list[Mapped], rep
     manifest = _manifest(workspace, version, mapped, store)
     _load_manifest(store, base, manifest)
     report("Checking")
-    if problems := checks.check_store(store, base):
+    if problems := checks.check_store(store, base, files=workspace.ontology_files()):
         raise KgraphError(problems)
     report("Indexing texts and laying out the concept network")
     search.build_index(store, making / "search.sqlite")

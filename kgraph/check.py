@@ -89,7 +89,7 @@ def check_workspace(workspace: Workspace, with_reasoner: bool = True) -> CheckRe
         CheckResult(
             "graph",
             f"{len(load_queries('checks'))} check queries",
-            checks.check_store(store, base, warnings=True),
+            checks.check_store(store, base, warnings=True, files=workspace.ontology_files()),
         )
     )
     report.results.append(_questions(store, base))

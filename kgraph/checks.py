@@ -1,15 +1,24 @@
 """What `kgraph check` and the build ask of the graph."""
 
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
 import pyoxigraph as ox
 
 from kgraph.answers import shorten
 from kgraph.errors import Problem
 from kgraph.queries import load_queries, rows, run
+from kgraph.vocabulary import concept_places
 
 
-def check_store(store: ox.Store, base: str, warnings: bool = False) -> list[Problem]:
-    """The problems that the named check queries find in a store, one a row: errors alone, or `warnings` and notes too."""
+def check_store(store: ox.Store, base: str, warnings: bool = False, files: Iterable[Path] = ()) -> list[Problem]:
+    """The problems that the named check queries find in a store, one a row: errors alone, or `warnings` and notes too.
+
+    `files` are the Turtle files whose concepts are in it: a problem with one of these says where the concept stands.
+    """
     problems = []
+    places: dict[str, tuple[Path, int]] | None = None
     for query in load_queries("checks").values():
         if query.header["severity"] != "error" and not warnings:
             continue
@@ -18,7 +27,14 @@ def check_store(store: ox.Store, base: str, warnings: bool = False) -> list[Prob
         for solution in answer:
             values = {name: shorten(solution[name], base) if solution[name] else "-" for name in names}
             found, remedy = (query.header[part].format_map(values) for part in ("message", "remedy"))
-            problems.append(Problem(found, remedy, severity=query.header["severity"], check=query.name))
+            problem = Problem(found, remedy, severity=query.header["severity"], check=query.name)
+            if problem.severity != "note":
+                places = concept_places(files) if places is None else places
+                named = [term.value for name in names if isinstance(term := solution[name], ox.NamedNode)]
+                if found_at := [place for iri, place in places.items() if iri in named]:
+                    file, line = found_at[-1]  # the workspace's own files come last: they are those to mend
+                    problem = replace(problem, file=str(file), line=line)
+            problems.append(problem)
     return problems
 
 

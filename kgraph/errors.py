@@ -31,7 +31,8 @@ class Problem:
         if self.line and not self.file:
             place = f"line {self.line}"
         text = ": ".join(part for part in (place, self.field, self.found) if part)
-        return f"{text}. {self.remedy}" if self.remedy else text
+        end = "" if text.endswith(("?", "!", ".")) else "."
+        return f"{text}{end} {self.remedy}" if self.remedy else text
 
     def as_dict(self) -> dict[str, str | int | None]:
         """The same as plain values, for `--json`."""

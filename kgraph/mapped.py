@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -15,7 +16,7 @@ from kgraph.mapping import map_study
 from kgraph.mappings import map_mappings, read_mappings
 from kgraph.names import CONCEPT
 from kgraph.studyfile import load_study
-from kgraph.vocabulary import Vocabulary, parse_turtle, read_vocabulary
+from kgraph.vocabulary import Vocabulary, make_vocabulary, parse_turtle
 from kgraph.workspace import Source, Workspace, mapping_digest, replace_file
 
 _CONCEPT = re.compile(b"<" + re.escape(str(CONCEPT)).encode() + b"([^>]*)>")
@@ -94,14 +95,11 @@ def _concepts(one: Mapped) -> set[str]:
 
 def vocabulary(workspace: Workspace) -> Vocabulary:
     """All concepts that the packaged ontology and the workspace's own files define, as far as the files can be read."""
-    readable = []
+    quads: list[ox.Quad] = []
     for path in workspace.ontology_files():
-        try:
-            parse_turtle(path)
-        except KgraphError:
-            continue  # reported where the file itself is mapped
-        readable.append(path)
-    return read_vocabulary(readable)
+        with suppress(KgraphError):  # what cannot be read is reported where the file itself is mapped
+            quads += parse_turtle(path)
+    return make_vocabulary(quads)
 
 
 def _places(workspace: Workspace, source: Source) -> tuple[Path, Path, Path]:
@@ -137,7 +135,7 @@ def _map_study(source: Source, base: str, words: Vocabulary | None) -> Mapped:
 
 
 def _map_mappings(source: Source, words: Vocabulary | None) -> Mapped:
-    tables = [read_mappings(path, words or read_vocabulary([])) for path in source.paths]
+    tables = [read_mappings(path, words or make_vocabulary([])) for path in source.paths]
     if problems := [problem for table in tables for problem in table.problems]:
         raise KgraphError(problems)
     return Mapped(source, _lines(map_mappings(tables)))

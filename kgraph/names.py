@@ -25,6 +25,7 @@ SSSOM = Namespace("https://w3id.org/sssom/")
 PREFIXES = {
     "kg": KG_IRI,
     "concept": str(CONCEPT),
+    "counterpart": "https://w3id.org/kgraph/counterpart/",
     "schema": str(SCHEMA),
     "skos": "http://www.w3.org/2004/02/skos/core#",
     "dcterms": "http://purl.org/dc/terms/",

@@ -1,5 +1,6 @@
 """The concepts there are, by slug: what a study file may name, and what somebody may have meant who named another."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from kgraph.names import CONCEPT, KG_IRI, PREFIXES
 from kgraph.yamlfile import read_text
 
 _SKOS, _TYPE = PREFIXES["skos"], PREFIXES["rdf"] + "type"
+_SUBJECT = re.compile(r"<([^>]+)>\s|(concept|counterpart):([a-z0-9-]+)\s")
 _LABELS = {_SKOS + "prefLabel", _SKOS + "altLabel"}
 
 
@@ -48,24 +50,26 @@ class Vocabulary:
         return f"Did you mean {' or '.join(near)}?" if near else ""
 
 
-def read_vocabulary(paths: Iterable[Path]) -> Vocabulary:
-    """The concepts that Turtle files define. Raises `KgraphError` for a file that cannot be read."""
+def make_vocabulary(quads: Iterable[ox.Quad]) -> Vocabulary:
+    """The concepts that triples define."""
     facets: dict[str, str] = {}
     names: dict[str, str] = {}
     labels: dict[str, list[str]] = {}
-    for path in paths:
-        for quad in parse_turtle(path):
-            subject, predicate, value = getattr(quad.subject, "value", ""), quad.predicate.value, quad.object
-            slug = subject.removeprefix(str(CONCEPT))
-            if predicate == _TYPE and isinstance(value, ox.NamedNode):
-                if value.value == _SKOS + "Concept":
-                    facets.setdefault(slug, "")
-                elif value.value.startswith(KG_IRI) and subject.startswith(str(CONCEPT)):
-                    facets[slug] = value.value.removeprefix(KG_IRI)
-            elif predicate in _LABELS and isinstance(value, ox.Literal):
-                labels.setdefault(slug, []).append(value.value)
-                if predicate == _SKOS + "prefLabel" and value.language == "en":
-                    names[slug] = value.value
+    for quad in quads:
+        predicate, value = quad.predicate.value, quad.object
+        if predicate != _TYPE and predicate not in _LABELS:
+            continue
+        subject = getattr(quad.subject, "value", "")
+        slug = subject.removeprefix(CONCEPT)
+        if isinstance(value, ox.Literal):
+            labels.setdefault(slug, []).append(value.value)
+            if predicate == _SKOS + "prefLabel" and value.language == "en":
+                names[slug] = value.value
+        elif isinstance(value, ox.NamedNode):
+            if value.value == _SKOS + "Concept":
+                facets.setdefault(slug, "")
+            elif value.value.startswith(KG_IRI) and subject.startswith(CONCEPT):
+                facets[slug] = value.value.removeprefix(KG_IRI)
     return Vocabulary(facets, names, {slug: tuple(labels.get(slug, ())) for slug in facets})
 
 
@@ -75,3 +79,18 @@ def parse_turtle(path: Path) -> list[ox.Quad]:
         return list(ox.parse(read_text(path).encode(), format=ox.RdfFormat.TURTLE, base_iri=CONCEPT))
     except SyntaxError as error:
         raise fail(str(error.msg), "Correct the Turtle", file=path, line=error.lineno) from error
+
+
+def concept_places(paths: Iterable[Path]) -> dict[str, tuple[Path, int]]:
+    """Where concepts and counterparts are described in Turtle files: file and line on which a block begins, by IRI.
+
+    Found by the text, which is what a person will look for: a subject at the beginning of a line. Files named later come
+    later in the dict.
+    """
+    places: dict[str, tuple[Path, int]] = {}
+    for path in paths:
+        for number, line in enumerate(read_text(path).splitlines(), start=1):
+            if found := _SUBJECT.match(line):
+                iri, prefix, slug = found.groups()
+                places.setdefault(iri or PREFIXES[prefix] + slug, (path, number))
+    return places

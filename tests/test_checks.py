@@ -166,6 +166,9 @@ GAPS = {  # nothing is wrong, something is not there yet
     "construct-without-counterpart": concept(
         "new", facet="kg:CulturalConstruct", scheme="construct", more="kg:inCulture concept:western"
     ),
+    "construct-without-tradition": concept(
+        "new", facet="kg:CulturalConstruct", scheme="construct", more="kg:inCulture concept:western"
+    ),
     "theme-without-concept": "<s1/new> a kg:Theme ; kg:themeOf <s1> . <s1/finding> kg:restsOn <s1/new> .",
     "study-without-themes": """<s3> a kg:Study ; kg:reportedIn <s3/work> ; kg:usesMethod concept:talk ;
       kg:inSetting concept:hall ; kg:ofPopulation concept:walkers .""",

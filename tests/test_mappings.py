@@ -14,7 +14,7 @@ from kgraph.identifiers import checks_out
 from kgraph.mappings import COLUMNS, map_mappings, read_mappings
 from kgraph.names import ONTOLOGY, SSSOM
 from kgraph.snapshot import Snapshot, open_published
-from kgraph.vocabulary import Vocabulary, read_vocabulary
+from kgraph.vocabulary import Vocabulary, make_vocabulary, parse_turtle
 from kgraph.workspace import Workspace
 
 TABLES = sorted((ONTOLOGY / "mappings").iterdir())
@@ -52,7 +52,7 @@ ROW = {
 
 @pytest.fixture(scope="module")
 def words() -> Vocabulary:
-    return read_vocabulary(sorted((ONTOLOGY / "concepts").glob("*.ttl")))
+    return make_vocabulary(quad for path in (ONTOLOGY / "concepts").glob("*.ttl") for quad in parse_turtle(path))
 
 
 def write(path: Path, *rows: dict[str, str], head: str = HEAD, columns: tuple[str, ...] = tuple(ROW)) -> Path:

@@ -135,14 +135,21 @@ def bench_pages(workspace: Workspace) -> None:
     print(f"| **pages, median** | | their queries | | **{median(ratios):.2f}** |")
 
 
-def bench_help() -> None:
-    """`kgraph --help` beside a Python that does nothing."""
+def bench_commands(workspace: Workspace) -> None:
+    """`kgraph --help` beside a Python that does nothing; `kgraph study check` beside one that imports what it needs."""
 
     def run(*arguments: str) -> Callable[[], object]:
         return lambda: subprocess.run([sys.executable, *arguments], capture_output=True, check=True)
 
     shown, nothing = compared(run("-m", "kgraph", "--help"), run("-c", "pass"), 15)
     row("`kgraph --help`", shown, "`python -c pass`", nothing)
+    imports = "import pydantic, pyoxigraph, rdflib, typer, yaml"
+    for name in ("strand2020-reconnect", "fan-2024"):
+        path = workspace.folder / "studies" / f"{name}.yaml"
+        lines = path.read_text(encoding="utf-8").count("\n")
+        check = run("-m", "kgraph", "study", "check", str(path))
+        checked, imported = compared(check, run("-c", imports), 9)
+        row(f"`kgraph study check` of {lines:,} lines", checked, "importing the libraries it needs", imported)
 
 
 def main() -> None:
@@ -153,7 +160,7 @@ def main() -> None:
         workspace = create_workspace(Path(folder) / "pages", example=True)
         build(workspace)
         bench_pages(workspace)
-    bench_help()
+        bench_commands(workspace)
 
 
 if __name__ == "__main__":
