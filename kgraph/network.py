@@ -99,7 +99,7 @@ def _edges(statements: Iterable[Row]) -> list[Row]:
                 "object": target,
                 "count": len(members),
                 "kinds": {kind: kinds[kind] for kind in KINDS + OTHER_KINDS if kinds[kind]},
-                "hedged": sum(1 for row in members.values() if row["hedge"]),
+                "hedged": sum(1 for row in members.values() if row["hedge"] or row["hedged"]),
                 "hedges": sorted({row["hedge"] for row in members.values() if row["hedge"]}),
                 "studies": sorted({row["study"] for row in members.values()}),
                 "assertions": sorted(members),

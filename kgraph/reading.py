@@ -12,6 +12,7 @@ RELATIONS = {
     "manifestsAs": "manifests as",
     "relatesTo": "relates to",
 }
+WORDINGS = {"paraphrased": "our wording", "unchecked": "wording not checked"}
 KINDS = {
     "Finding": "Findings",
     "Interpretation": "Interpretations",
@@ -145,7 +146,7 @@ class _Reading:
             yield from self.below(theme.id, depth + 1)
 
     def theme_name(self, theme: Theme) -> str:
-        notes = [theme.level_printed or "", "our wording" if theme.wording == "paraphrased" else ""]
+        notes = [theme.level_printed or "", WORDINGS.get(theme.wording, "")]
         told = ", ".join(note for note in notes if note)
         return f"{theme.number or '-'} {theme.label.en}{f' ({told})' if told else ''}"
 
@@ -171,6 +172,7 @@ class _Reading:
             f"by way of {self.names([assertion.via])}" if assertion.via else "",
             f"for {self.names(assertion.scope)}" if assertion.scope else "",
             f"in the paper’s words “{assertion.hedge}”" if assertion.hedge else "",
+            "put with caution, in words not seen" if assertion.hedged else "",
             f"“{assertion.quantifier}”" if assertion.quantifier else "",
             f"resting on {', '.join(assertion.rests_on)}" if assertion.rests_on else "",
             f"citing {', '.join(str(use.reference) for use in assertion.cites)}" if assertion.cites else "",

@@ -292,8 +292,8 @@ class Theme(Anchored):
     number: Line | None = Field(None, description="section number as printed")
     label: Text
     alt_label: list[Line] = Field([], description="other wordings in the paper")
-    wording: Literal["printed", "paraphrased"] = Field(
-        "printed", description="whether the English label is the authors' own wording"
+    wording: Literal["printed", "paraphrased", "unchecked"] = Field(
+        "printed", description="whether the English label is the authors' own; unchecked: as notes give it"
     )
     level_printed: Line | None = Field(None, description="the authors' word for what this is: superordinate theme, category")
     order: int
@@ -348,6 +348,7 @@ class Assertion(Anchored):
     via: Slug | None = None
     polarity: Literal["asserted", "denied"] = "asserted"
     hedge: Line | None = Field(None, description="the paper's own hedging words")
+    hedged: bool = Field(False, description="put with caution, where the paper's own words for it were not seen")
     quantifier: Line | None = Field(None, description="the paper's own quantifying words")
     scope: list[Slug] = Field([], description="concepts: for whom, where, when")
     statement: Text

@@ -49,6 +49,11 @@ def as_number(mapper: Names, value: float) -> list[URIRef | Literal]:
     return [Literal(int(value))] if value == int(value) else as_decimal(mapper, value)
 
 
+def as_flag(_: Names, value: bool) -> list[URIRef | Literal]:
+    """True, where it holds; nothing where it does not."""
+    return [Literal(True)] if value else []
+
+
 def as_concept(_: Names, value: str) -> list[URIRef | Literal]:
     """A concept by its slug."""
     return [CONCEPT[value]]
@@ -178,6 +183,7 @@ ASSERTION: Table = (
     ("via", KG.via, as_concept),
     ("polarity", KG.polarity, as_is),
     ("hedge", KG.hedge, in_english),
+    ("hedged", KG.hedged, as_flag),
     ("quantifier", KG.quantifier, in_english),
     ("scope", KG.scope, as_concept),
     ("statement", KG.statement, in_both),

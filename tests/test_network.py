@@ -56,7 +56,7 @@ def test_an_edge_adds_up(snapshot: Snapshot) -> None:
         assert edge["count"] == sum(edge["kinds"].values()) == len(edge["assertions"]) >= 1
         assert set(edge["kinds"]) <= set(KINDS)
         assert 0 <= edge["hedged"] <= edge["count"]
-        assert bool(edge["hedged"]) == bool(edge["hedges"])
+        assert len(edge["hedges"]) <= edge["hedged"], "caution may be known without its words"
         assert edge["studies"]
         assert {edge["subject"], edge["object"]} <= slugs
         assert edge["relation"] in relations

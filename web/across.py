@@ -72,7 +72,11 @@ def across(rows: list[Row], placed: list[Row]) -> Across:
         _put(voice.cultures, row["culture"])
         _put(voice.countries, row["country"])
         voice.secondary = row["anchorStatus"] == "secondary"
-    for row in {row["thing"]: row for row in rows}.values():
+    said: dict[str, Row] = {}
+    for row in rows:  # of several codings of one thing, an analyst's gives way
+        if row["thing"] not in said or said[row["thing"]]["voice"] == "analyst":
+            said[row["thing"]] = row
+    for row in said.values():
         voice = voices.setdefault(row["study"], Voice(row["study"]))
         which = kind(row["kind"])
         things = {"Quotation": voice.quotations, "Theme": voice.themes}.get(which, voice.statements)

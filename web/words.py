@@ -50,6 +50,7 @@ LABEL_STATUSES = {
     "established": ("established term", "通行译名"),
     "back-translated": ("our translation, not an established term", "本图谱自译，非通行译名"),
 }
+WORDINGS = {"paraphrased": "our wording", "unchecked": "wording not checked"}
 MATCHES = {
     "exactMatch": ("the same as", "等同"),
     "closeMatch": ("close to", "近似"),
@@ -124,6 +125,8 @@ def caution(row: dict[str, Any]) -> Markup:
         parts.append(Markup('<strong class="denied">denied</strong>'))
     if row.get("hedge"):
         parts.append(Markup("hedged: “{}”").format(row["hedge"]))
+    elif row.get("hedged"):
+        parts.append(Markup("hedged, in words not seen"))
     if row.get("quantifier"):
         parts.append(Markup("how many: “{}”").format(row["quantifier"]))
     if row.get("evidence") == "asserted-only" and which == "Finding":
@@ -186,5 +189,12 @@ def install(app: Flask) -> None:
         "EVIDENCE": EVIDENCE,
     }
     app.jinja_env.globals.update(
-        words, MATCHES=MATCHES, JUDGED=JUDGED, LABEL_STATUSES=LABEL_STATUSES, PARTS=PARTS, LANGUAGES=LANGUAGES, KG=str(KG)
+        words,
+        WORDINGS=WORDINGS,
+        MATCHES=MATCHES,
+        JUDGED=JUDGED,
+        LABEL_STATUSES=LABEL_STATUSES,
+        PARTS=PARTS,
+        LANGUAGES=LANGUAGES,
+        KG=str(KG),
     )
