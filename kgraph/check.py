@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pyoxigraph as ox
@@ -57,7 +58,9 @@ class CheckReport:
         for problem in self.problems:
             if problem.severity == "note":
                 found.setdefault(problem.check, []).append(problem)
-        return [(queries[name].header["title"], [p.found for p in those], those[0].remedy) for name, those in found.items()]
+        titles = {name: query.header["title"] for name, query in queries.items()} | {"questions": "Questions without an answer"}
+        listed = [(titles[name], [p.found for p in those], those[0].remedy) for name, those in found.items()]
+        return sorted(listed, key=lambda gap: not gap[1][0].startswith("study/"))  # the studies first: there is most to do
 
     @property
     def ok(self) -> bool:
@@ -83,7 +86,7 @@ def check_workspace(workspace: Workspace, with_reasoner: bool = True) -> CheckRe
         reason = "mend the above first"
         report.results += [CheckResult(name, "", skipped=reason) for name in ("shapes", "graph", "questions", "reasoner")]
         return report
-    report.results.append(_shapes(mapped, base))
+    report.results.append(_shapes(mapped, base, workspace.ontology_files()))
     store = _store(workspace, mapped)
     report.results.append(
         CheckResult(
@@ -164,10 +167,10 @@ def _issues(studies: list[LoadedStudy]) -> str:
     return "; ".join(parts)
 
 
-def _shapes(mapped: list[Mapped], base: str) -> CheckResult:
+def _shapes(mapped: list[Mapped], base: str, files: list[Path]) -> CheckResult:
     from kgraph.shapes import check_shapes
 
-    problems = check_shapes((one.public + one.restricted for one in mapped), base)
+    problems = check_shapes((one.public + one.restricted for one in mapped), base, files)
     return CheckResult("shapes", "SHACL on the sources' own triples", problems)
 
 
@@ -186,9 +189,7 @@ def _questions(store: ox.Store, base: str) -> CheckResult:
     asked = [query for query in load_queries("competency").values() if not query.parameters]
     empty = [query for query in asked if not any(True for _ in run(store, query.text, base))]
     problems = [
-        Problem(
-            f"no answer to: {query.header['question']}", f"See: kgraph query {query.name}", severity="warning", check="questions"
-        )
+        Problem(query.name, "Nothing is wrong: the studies do not speak of it yet", severity="note", check="questions")
         for query in empty
         if query.header["expect"] == "some"
     ]

@@ -9,7 +9,7 @@ import pyoxigraph as ox
 from kgraph.answers import shorten
 from kgraph.errors import Problem
 from kgraph.queries import load_queries, rows, run
-from kgraph.vocabulary import concept_places
+from kgraph.vocabulary import concept_places, place_of
 
 
 def check_store(store: ox.Store, base: str, warnings: bool = False, files: Iterable[Path] = ()) -> list[Problem]:
@@ -31,9 +31,8 @@ def check_store(store: ox.Store, base: str, warnings: bool = False, files: Itera
             if problem.severity != "note":
                 places = concept_places(files) if places is None else places
                 named = [term.value for name in names if isinstance(term := solution[name], ox.NamedNode)]
-                if found_at := [place for iri, place in places.items() if iri in named]:
-                    file, line = found_at[-1]  # the workspace's own files come last: they are those to mend
-                    problem = replace(problem, file=str(file), line=line)
+                if place := place_of(named, places):
+                    problem = replace(problem, file=str(place[0]), line=place[1])
             problems.append(problem)
     return problems
 

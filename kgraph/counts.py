@@ -16,7 +16,8 @@ PARTS = {  # what is compared with the number of participants or of people in a 
 def count_issues(study: Study) -> list[DataIssue]:
     """The data issues that follow from a study's own numbers: sample size, groups, women and men, participants listed.
 
-    Their ids begin with `count-`. One that the file itself holds under that id takes the place of the one made here.
+    Where people are restricted nobody is counted one by one, so that no number tells of them. The ids begin with `count-`;
+    an issue that the file itself holds under that id takes the place of the one made here.
     """
     written = {issue.id for issue in study.issues}
     return [issue for issue in _found(study) if issue.id not in written]
@@ -24,12 +25,13 @@ def count_issues(study: Study) -> list[DataIssue]:
 
 def _found(study: Study) -> Iterator[DataIssue]:
     size = study.design.sample_size
+    people = [] if any(person.access == "restricted" for person in study.participants) else study.participants
     if size is not None:
         counted = [group.size for group in study.groups if group.part_of is None]
         if _differ(size, counted):
             yield _issue("groups", None, size, _sum(counted))
-        if study.participants and not study.groups and len(study.participants) != size:
-            yield _issue("participants", None, size, len(study.participants))
+        if people and not study.groups and len(people) != size:
+            yield _issue("participants", None, size, len(people))
     for group in study.groups:
         if group.size is None:
             continue
@@ -38,7 +40,7 @@ def _found(study: Study) -> Iterator[DataIssue]:
             yield _issue("gender", group, group.size, _sum(genders))
         if _sum(parts) > group.size:
             yield _issue("parts", group, group.size, _sum(parts))
-        if (members := sum(person.member_of == group.id for person in study.participants)) > group.size:
+        if (members := sum(person.member_of == group.id for person in people)) > group.size:
             yield _issue("members", group, group.size, members)
 
 

@@ -53,6 +53,7 @@ class StudyMapper:
         self.loaded, self.study, self.base = loaded, loaded.study, base
         self.graph = Graph()
         self.node = self.base_iri("study", self.study.id)
+        self.has_passes = bool(self.study.passes)
         self.owners: dict[URIRef, set[URIRef]] = {}  # part -> what it belongs to; restricted when all owners are
         self.hidden: set[URIRef] = set()  # restricted, though nothing in the graph says so
         self.secrets = [span for key in restricted_passages(self.study) for span in loaded.spans.get(key, []) if span is not None]

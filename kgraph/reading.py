@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from kgraph.counts import count_issues
 from kgraph.study import Anchored, Assertion, Coding, Quotation, Study, Theme
 from kgraph.studyfile import LoadedStudy
+from kgraph.studylinks import is_restricted
 from kgraph.vocabulary import Vocabulary
 
 RELATIONS = {
@@ -83,7 +84,8 @@ class _Reading:
         journal = " ".join(part for part in (work.publication_name, work.volume) if part)
         pages = f"{journal}: {work.page_range}" if journal and work.page_range else journal
         parts = ["; ".join(work.authors), str(work.year or ""), work.title.rstrip("."), pages]
-        return ". ".join(part for part in parts if part) + (f". https://doi.org/{work.doi}" if work.doi else ".")
+        told = ". ".join(part.rstrip(".") for part in parts if part)
+        return f"{told}. https://doi.org/{work.doi}" if work.doi else f"{told}."
 
     def known(self) -> str:
         if self.loaded.text is not None:
@@ -112,7 +114,8 @@ class _Reading:
             size = f"{group.size} " if group.size is not None else ""
             yield ", ".join(part for part in (f"Group: {size}{group.label.en}", *numbers, ages) if part), 1
         for person in study.participants:
-            yield f"{person.id}: {person.gender}, {self.names(person.conditions)}", 2
+            secret = " (restricted)" if person.access == "restricted" else ""
+            yield f"{person.id}{secret}: {person.gender}, {self.names(person.conditions)}", 2
         for material in study.materials:
             count = f"{material.item_count:,} " if material.item_count is not None else ""
             yield f"Analysed: {count}{material.label.en}", 1
@@ -153,7 +156,10 @@ class _Reading:
     def words(self, quotation: Quotation) -> str:
         text, spans = self.loaded.text, self.loaded.spans.get(quotation.id, [])
         exact = [text.exact(span) if text and span else words for words, span in zip(quotation.exact, spans, strict=False)]
-        return f"“{' '.join(' '.join(exact).split())}” {quotation.spoken_by} ({quotation.id}){self.coded(quotation.codings)}"
+        secret = ", restricted" if is_restricted(quotation, self.study) else ""
+        return (
+            f"“{' '.join(' '.join(exact).split())}” {quotation.spoken_by} ({quotation.id}{secret}){self.coded(quotation.codings)}"
+        )
 
     def coded(self, codings: Iterable[Coding]) -> str:
         told = [

@@ -1,6 +1,7 @@
 """Checks the sources' own triples against the SHACL shapes of `ontology/shapes`."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import pyoxigraph as ox
 import pyshacl
@@ -12,27 +13,32 @@ from rdflib.term import Node
 from kgraph.answers import shorten
 from kgraph.errors import Problem
 from kgraph.names import ONTOLOGY
+from kgraph.vocabulary import concept_places, place_of
 
 _TARGETS = (SH.targetClass, SH.targetSubjectsOf)
 
 
-def check_shapes(sources: Iterable[bytes], base: str) -> list[Problem]:
+def check_shapes(sources: Iterable[bytes], base: str, files: Iterable[Path] = ()) -> list[Problem]:
     """What SHACL finds in N-Triples: those of each source, the evidence model among them for its subclasses.
 
-    `base` is the IRI under which the workspace's own things stand; messages leave it out.
+    `base` is the IRI under which the workspace's own things stand; messages leave it out. `files` are the Turtle files with
+    concepts: a problem with one of these says where the concept stands.
     """
     data = Graph()
     for content in sources:
         data.parse(data=content, format="nt")
     _, results, _ = pyshacl.validate(data, shacl_graph=load_shapes(), inference="none", inplace=True, allow_warnings=True)
-    problems = []
+    problems: dict[Problem, None] = {}
+    places = concept_places(files)
     for result in results.subjects(RDF.type, SH.ValidationResult):
         messages = [m for m in results.objects(result, SH.resultMessage) if getattr(m, "language", None) in ("en", None)]
         node, path, value = (results.value(result, name) for name in (SH.focusNode, SH.resultPath, SH.value))
         place = " ".join(_short(part, base) for part in (node, path) if part is not None)
         found = f"{place}: found {_short(value, base)}" if value is not None else place
         severity = "error" if results.value(result, SH.resultSeverity) == SH.Violation else "warning"
-        problems.append(Problem(found, str(messages[0]) if messages else "", severity=severity, check="shapes"))
+        file, line = place_of([str(node)], places) or ("", None)
+        remedy = str(messages[0]) if messages else ""
+        problems[Problem(found, remedy, str(file), line, severity=severity, check="shapes")] = None
     return sorted(problems, key=str)
 
 

@@ -17,6 +17,8 @@ def begin_study(folder: Path, study: str, coder: str, text: Path | None = None) 
     for word in (study, coder):
         if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", word):
             raise fail(f"{word!r} is no id", "Write small letters and digits, joined by single hyphens: fan-2024")
+        if len(word) > 120:
+            raise fail(f"the id has {len(word)} letters", "Write at most 120")
     path = folder / f"{study}.yaml"
     if path.exists() or path.with_suffix(".yml").exists():
         raise fail("the study is there already", "Choose another id, or go on with that file", file=path)
@@ -30,7 +32,15 @@ def begin_study(folder: Path, study: str, coder: str, text: Path | None = None) 
         )
         source += "  creator:                      # its authors\n  # license: https://creativecommons.org/licenses/by/4.0/\n"
         known = ""
-        replace_file(path.with_suffix(".txt"), words.encode())
+        _write(path.with_suffix(".txt"), words)
     skeleton = (PACKAGE / "skeleton.yaml").read_text(encoding="utf-8").format(id=study, coder=coder, source=source, known=known)
-    replace_file(path, re.sub(r"\n{3,}", "\n\n", skeleton).encode())
+    _write(path, re.sub(r"\n{3,}", "\n\n", skeleton))
     return path
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(exist_ok=True)
+        replace_file(path, text.encode())
+    except OSError as error:
+        raise fail(f"cannot be written ({error.strerror})", "Check the folder and its permissions", file=path) from error

@@ -51,28 +51,24 @@ def check(
     from kgraph.studyfile import load_study
 
     path = _find(file, workspace)
+    issues: list[str] = []
     try:
-        vocabulary = _vocabulary(path)
-        loaded = load_study(path, vocabulary)
+        loaded = load_study(path, _vocabulary(path))
         problems = loaded.problems
+        issues = [issue.statement.en for issue in count_issues(loaded.study)]
     except KgraphError as error:
         problems = error.problems
     if as_json:
-        print(
-            json.dumps(
-                {"ok": not problems, "problems": [problem.as_dict() for problem in problems]}, ensure_ascii=False, indent=1
-            )
-        )
+        told = {"ok": not problems, "problems": [problem.as_dict() for problem in problems], "dataIssues": issues}
+        print(json.dumps(told, ensure_ascii=False, indent=1))
     elif problems:
         raise KgraphError(problems)
     else:
-        for issue in count_issues(loaded.study):
-            print(f"data issue, kept with the study: {issue.statement.en}")
+        for issue in issues:
+            print(f"data issue, kept with the study: {issue}")
         study = loaded.study
-        parts = ", ".join(
-            f"{len(things)} {name}{'s' * (len(things) != 1)}"
-            for name, things in (("theme", study.themes), ("quotation", study.quotations), ("assertion", study.assertions))
-        )
+        counts = (("theme", study.themes), ("quotation", study.quotations), ("assertion", study.assertions))
+        parts = ", ".join(f"{len(things)} {name}{'s' * (len(things) != 1)}" for name, things in counts)
         print(f"{path.name} is sound: {parts}. Next: kgraph build")
     if problems:
         raise typer.Exit(1)

@@ -1,15 +1,16 @@
 """Loads a study file: its records, the place of every passage in the source text, and everything that is wrong with it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from kgraph.anchors import AnchoredText, AnchorError, Span, normal_form, sha256
 from kgraph.errors import KgraphError, Problem, fail
 from kgraph.study import Passage, Study
-from kgraph.studylinks import faults, restricted_passages
+from kgraph.studylinks import faults, names_concept, restricted_passages
 from kgraph.validation import field_name, patched, schema_problem
 from kgraph.vocabulary import Vocabulary
 from kgraph.yamlfile import Location, YamlFile, read_text, read_yaml
@@ -42,15 +43,23 @@ def load_study(path: Path, vocabulary: Vocabulary | None = None) -> LoadedStudy:
     try:
         loaded = LoadedStudy(Study.model_validate(yaml.data), yaml)
     except ValidationError as error:
-        problems = [schema_problem(details, yaml) for details in error.errors()]
+        problems = [_schema_problem(details, yaml, vocabulary) for details in error.errors()]
         mended = patched(yaml.data, error)
         if mended is not None:
             rest = LoadedStudy(mended.study, yaml)
             _check(rest, vocabulary)
-            problems += [problem for problem in rest.problems if not mended.touches(problem.field)]
+            problems += [problem for problem in rest.problems if not mended.touches(problem)]
         raise KgraphError(sorted(problems, key=lambda problem: problem.line or 0)) from error
     _check(loaded, vocabulary)
     return loaded
+
+
+def _schema_problem(details: ErrorDetails, yaml: YamlFile, vocabulary: Vocabulary | None) -> Problem:
+    """An error of form; where a concept is meant by its name and not by its slug, with the slugs that come near."""
+    problem = schema_problem(details, yaml)
+    if vocabulary is not None and details["type"] == "string_pattern_mismatch" and names_concept(details["loc"]):
+        return replace(problem, remedy=vocabulary.suggest(str(details["input"])) or problem.remedy)
+    return problem
 
 
 def _check(loaded: LoadedStudy, vocabulary: Vocabulary | None) -> None:

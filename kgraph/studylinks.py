@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from kgraph.study import Anchored, Assertion, Coding, DataIssue, Participant, Quotation, Study
-from kgraph.validation import nearest, unknown_key
+from kgraph.validation import STAND_IN, nearest, unknown_key
 from kgraph.vocabulary import Vocabulary
 from kgraph.yamlfile import Location
 
@@ -205,7 +205,7 @@ def _links(study: Study) -> Iterator[Fault]:
             remedy = f"Add the person who speaks under participants, with what is known of them and memberOf: {name}"
             yield Fault("links", location, f"{name!r} is a group; a quotation has one speaker", remedy)
             continue
-        names = sorted(map(str, there_are))
+        names = sorted(str(one) for one in there_are if one != STAND_IN)
         few = f"There are: {', '.join(names)}" if 0 < len(names) <= 20 else "Add it, or name another"
         yield Fault("links", location, f"there is no {kind} {name!r}", nearest(str(name), names) or few)
 
@@ -241,6 +241,12 @@ def concepts(study: Study) -> Iterator[tuple[Location, str, tuple[str, ...]]]:
             yield (*location, "concept"), coding.concept, ()
 
 
+def names_concept(location: Location) -> bool:
+    """Whether a place of a study file names a concept."""
+    keys = {"subject", "object", "via", "scope", "concept", "conditions", "offers", "materialKind", "groupKind", *FACETS}
+    return any(part in keys for part in location)
+
+
 def _concepts(study: Study, vocabulary: Vocabulary) -> Iterator[Fault]:
     for location, slug, facets in concepts(study):
         if slug not in vocabulary:
@@ -255,10 +261,17 @@ def _grounds(study: Study) -> Iterator[Fault]:
     for index, gap in enumerate(study.missing):
         if (remedy := unknown_key(gap.field)) is not None:
             yield Fault("schema", ("missing", index, "field"), f"a study file has no {gap.field!r}", remedy)
+        elif (there := _value(study, gap.field)) is not None:
+            yield Fault(
+                "schema", ("missing", index, "field"), f"{gap.field} is {there!r}, so it is known", "Take one of them out"
+            )
     for location, thing in anchored_things(study):
         if location[0] in GROUNDED and not thing.passages and not (thing.secondary or study.secondary):
             yield Fault("anchors", (*location, "passages"), "nothing says where this is known from", "Add passages, or secondary")
     for index, assertion in enumerate(study.assertions):
+        if assertion.subject == assertion.object and assertion.via is None:
+            found = f"{assertion.id} links {assertion.subject} with itself"
+            yield Fault("links", ("assertions", index, "object"), found, "Name another concept, or say by way of what (via)")
         for key in ("section", "evidence"):
             if assertion.passages and getattr(assertion, key) is None:
                 found = "this key is missing: an assertion that rests on passages has it"
@@ -267,6 +280,14 @@ def _grounds(study: Study) -> Iterator[Fault]:
         for index, person in enumerate(getattr(study, people)):
             if person.age_from is not None and person.age_to is not None and person.age_from > person.age_to:
                 yield Fault("schema", (people, index, "ageFrom"), f"{person.age_from} is above ageTo", "Swap them")
+
+
+def _value(study: Study, path: str) -> str | int | None:
+    """The plain value that a study has at a path of keys (`design.sampleSize`), if it has one."""
+    value: Any = study.model_dump(by_alias=True)
+    for part in path.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value if isinstance(value, str | int) else None
 
 
 def _hierarchy(study: Study, name: str, attribute: str, key: str) -> Iterator[Fault]:

@@ -13,7 +13,9 @@ from kgraph.study import Text
 
 
 class Names(Protocol):
-    """What a converter needs to name a thing: IRIs under the base, and IRIs of the study."""
+    """What a converter needs to name a thing: IRIs under the base, IRIs of the study, whether it names coding passes."""
+
+    has_passes: bool
 
     def base_iri(self, *path: str) -> URIRef: ...
 
@@ -72,6 +74,11 @@ def as_agent(mapper: Names, value: str) -> list[URIRef | Literal]:
 def as_term(_: Names, value: str) -> list[URIRef | Literal]:
     """A term of the evidence model by its name."""
     return [KG[value]]
+
+
+def as_pass(mapper: Names, value: int) -> list[URIRef | Literal]:
+    """A coding pass by its order, where the study names passes."""
+    return [mapper.iri("pass", value)] if mapper.has_passes else []
 
 
 def within_study(kind: str) -> Converter:
@@ -192,7 +199,7 @@ ASSERTION: Table = (
     ("evidence", KG.evidence, as_is),
     ("restates", KG.restates, within_study("assertion")),
     ("note", SKOS.note, in_english),
-    ("coded_in", KG.codedIn, within_study("pass")),
+    ("coded_in", KG.codedIn, as_pass),
 )
 CODING: Table = (
     ("basis", KG.basis, as_is),
@@ -200,7 +207,7 @@ CODING: Table = (
     ("confidence", KG.confidence, as_decimal),
     ("reason", KG.reason, in_english),
     ("coding_status", KG.codingStatus, as_is),
-    ("coded_in", KG.codedIn, within_study("pass")),
+    ("coded_in", KG.codedIn, as_pass),
 )
 STATISTIC: Table = (
     ("variable", KG.variable, as_is),

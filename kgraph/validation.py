@@ -16,6 +16,8 @@ from kgraph.errors import Problem
 from kgraph.study import FORMS, Record, Study
 from kgraph.yamlfile import Location, YamlFile
 
+STAND_IN = "stand-in"
+
 
 def nearest(word: str, words: Iterable[str]) -> str:
     """A remedy that offers the words most like `word`."""
@@ -109,21 +111,25 @@ class Patched:
 
     study: Study
     places: frozenset[str]
+    lost: frozenset[str]
 
-    def touches(self, field: str) -> bool:
-        """Whether a field is a stand-in or part of one: what is said of it would be about the stand-in."""
-        return any(field == place or field.startswith(place + ".") for place in self.places)
+    def touches(self, problem: Problem) -> bool:
+        """Whether a problem is about a stand-in, or about a name that a stand-in took the place of."""
+        at_place = any(problem.field == place or problem.field.startswith(place + ".") for place in self.places)
+        return at_place or any(repr(name) in problem.found for name in self.lost)
 
 
 def patched(data: Any, error: ValidationError, rounds: int = 3) -> Patched | None:
     """The study with a stand-in at each place that `error` names, or None where that does not make it one."""
-    data, places = copy.deepcopy(data), set()
+    data, places, lost = copy.deepcopy(data), set(), set()
     for _ in range(rounds):
         for details in error.errors():
             _patch(data, details)
             places.add(field_name(details["loc"]))
+            if isinstance(details["input"], str):
+                lost.add(details["input"])
         try:
-            return Patched(Study.model_validate(data), frozenset(places))
+            return Patched(Study.model_validate(data), frozenset(places), frozenset(lost))
         except ValidationError as again:
             error = again
     return None
@@ -142,7 +148,11 @@ def _patch(root: Any, details: ErrorDetails) -> None:
     if isinstance(data, dict) and details["type"] == "extra_forbidden":
         data.pop(last, None)
     elif isinstance(data, dict | list):
-        data[last] = _stand_in(_below(annotation, last))
+        there = data[last] if isinstance(data, list) or last in data else None
+        made = _stand_in(_below(annotation, last))
+        if isinstance(there, dict) and isinstance(made, dict) and "id" in made and "id" in there:
+            made["id"] = there["id"]  # others name it
+        data[last] = made
 
 
 def _below(annotation: Any, part: Any) -> Any:
@@ -160,7 +170,21 @@ def _stand_in(annotation: Any) -> Any:
     """The plainest value of a type."""
     records = [annotation] if isinstance(annotation, type) and issubclass(annotation, Record) else []
     choices = [value for part in (annotation, *get_args(annotation)) if get_origin(part) is Literal for value in get_args(part)]
-    for value in (None, "x", "1", "q00", "a000", "en", "XX", "0" * 64, "10.1000/x", "https://example.org/", [], ["x"], *choices):
+    for value in (
+        None,
+        STAND_IN,
+        "1",
+        "q00",
+        "a000",
+        "en",
+        "XX",
+        "0" * 64,
+        "10.1000/x",
+        "https://example.org/",
+        [],
+        [STAND_IN],
+        *choices,
+    ):
         if not records and _fits(annotation, value):
             return value
     record: dict[str, Any] = {}
@@ -168,7 +192,7 @@ def _stand_in(annotation: Any) -> Any:
         fields = _fields(model)
         record = {key: _stand_in(_below(model, key)) for key, info in fields.items() if info.is_required()}
         for key in [""] if _fits(model, record) else [key for key, info in fields.items() if not info.is_required()]:
-            for value in ("x", ["x"]):
+            for value in (STAND_IN, [STAND_IN]):
                 if key and _fits(model, {**record, key: value}):
                     return {**record, key: value}
     return record

@@ -8,11 +8,11 @@ from pathlib import Path
 import pyoxigraph as ox
 
 from kgraph.errors import fail
-from kgraph.names import CONCEPT, KG_IRI, PREFIXES
+from kgraph.names import CONCEPT, KG_IRI, ONTOLOGY, PREFIXES
 from kgraph.yamlfile import read_text
 
 _SKOS, _TYPE = PREFIXES["skos"], PREFIXES["rdf"] + "type"
-_SUBJECT = re.compile(r"<([^>]+)>\s|(concept|counterpart):([a-z0-9-]+)\s")
+_SUBJECT = re.compile(r"<([^>]+)>\s|(concept|counterpart):([\w.-]+)\s")
 _LABELS = {_SKOS + "prefLabel", _SKOS + "altLabel"}
 
 
@@ -84,13 +84,21 @@ def parse_turtle(path: Path) -> list[ox.Quad]:
 def concept_places(paths: Iterable[Path]) -> dict[str, tuple[Path, int]]:
     """Where concepts and counterparts are described in Turtle files: file and line on which a block begins, by IRI.
 
-    Found by the text, which is what a person will look for: a subject at the beginning of a line. Files named later come
-    later in the dict.
+    Found by the text, which is what a person will look for: a subject at the beginning of a line. Where two files speak of
+    one thing, the later one is given: files of a workspace come after the packaged ones, and are those that its owner can mend.
     """
     places: dict[str, tuple[Path, int]] = {}
     for path in paths:
         for number, line in enumerate(read_text(path).splitlines(), start=1):
             if found := _SUBJECT.match(line):
                 iri, prefix, slug = found.groups()
-                places.setdefault(iri or PREFIXES[prefix] + slug, (path, number))
+                iri = iri or PREFIXES[prefix] + slug
+                if iri not in places or places[iri][0] != path:
+                    places[iri] = (path, number)
     return places
+
+
+def place_of(iris: Iterable[str], places: Mapping[str, tuple[Path, int]]) -> tuple[Path, int] | None:
+    """Which of several things that a problem names to send a person to: one of a workspace's own file, else the first."""
+    known = [places[iri] for iri in iris if iri in places]
+    return next((place for place in known if ONTOLOGY not in place[0].parents), known[0] if known else None)

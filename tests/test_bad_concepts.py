@@ -46,6 +46,16 @@ BROKEN = {  # what the file holds, part of what is found, part of the remedy
         "counterpart:guanxi-and-mianzi compares concept:guanxi and concept:mianzi, which are both of concept:chinese-culture",
         "Compare constructs of different cultures",
     ),
+    "an identifier that is another's": (
+        CONCEPT.replace('dcterms:identifier "river-walk"', 'dcterms:identifier "loneliness"'),
+        "concept:river-walk has the identifier loneliness",
+        "Write the last part of its IRI",
+    ),
+    "a comparison with one side": (
+        COUNTERPART.replace("concept:guanxi, ", ""),
+        "counterpart:guanxi-and-mianzi has no second construct",
+        "Name two constructs",
+    ),
     "broader in a circle": (
         CONCEPT.replace("concept:peer-support ;", "concept:walk-in-the-rain ;")
         + CONCEPT.replace("river-walk", "walk-in-the-rain")

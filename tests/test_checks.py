@@ -88,6 +88,9 @@ SOUND = (
     + study("s2")
 )
 
+BUSHIDO = concept("japanese", facet="kg:Culture", scheme="culture") + concept(
+    "bushido", facet="kg:CulturalConstruct", scheme="construct", more="kg:inCulture concept:japanese"
+)
 FAULTS = {
     "unknown-concept": "<s1/finding> kg:scope concept:nowhere .",
     "concept-label-missing": concept("new", leave_out="zh"),
@@ -120,7 +123,18 @@ FAULTS = {
     "mapping-of-two-tables": "<mapping/one-1> a sssom:Mapping ; sssom:confidence 0.5 , 0.8 .",
     "one-exact-match-of-two-concepts": """concept:one skos:exactMatch <https://vocabulary.example/1> .
       concept:other skos:exactMatch <https://vocabulary.example/1> .""",
-    "counterpart-within-one-culture": "<like> a kg:Counterpart ; kg:between concept:chivalry, concept:friendship-in-letters .",
+    "counterpart-within-one-culture": "<like> a kg:Counterpart ; kg:between concept:chivalry, concept:friendship-in-letters ; "
+    "dcterms:source 'ours' ; skos:note 'Both.'@en, '皆然。'@zh-Hans .",
+    "identifier-differs": "concept:one dcterms:identifier 'two' .",
+    "iri-of-no-use": "concept:one skos:closeMatch <javascript:alert(1)> .",
+    "counterpart-incomplete": "<like> a kg:Counterpart ; kg:between concept:chivalry, concept:bushido ; dcterms:source 'ours' ; "
+    "skos:note 'Both.'@en ." + BUSHIDO,
+    "counterpart-compared-twice": "".join(
+        f"<{name}> a kg:Counterpart ; kg:between concept:chivalry, concept:bushido ; dcterms:source 'ours' ; "
+        "skos:note 'Both.'@en, '皆然。'@zh-Hans . "
+        for name in ("like", "alike")
+    )
+    + BUSHIDO,
     "exact-match-of-constructs": "concept:chivalry skos:exactMatch concept:friendship-in-letters .",
     "quotation-counted-twice": """<s1/q3> a kg:Quotation ; kg:spokenBy <s1/P2> ; kg:illustrates <s1/theme> ;
       schema:text "First of s1."@en .""",
@@ -272,7 +286,8 @@ def test_both_messages_fit_the_columns(name: str) -> None:
 def test_counterparts_of_a_culture_and_one_above_it_are_of_one_culture() -> None:
     english = concept("english", facet="kg:Culture", scheme="culture", leave_out="top", more="skos:broader concept:western")
     reserve = concept("reserve", facet="kg:CulturalConstruct", scheme="construct", more="kg:inCulture concept:english")
-    like = "<like> a kg:Counterpart ; kg:between concept:reserve, concept:chivalry ."
+    like = """<like> a kg:Counterpart ; kg:between concept:reserve, concept:chivalry ; dcterms:source "ours" ;
+      skos:note "Both."@en, "皆然。"@zh-Hans ."""
     told = check_store(graph_with(english + reserve + like), BASE)
     assert [problem.found for problem in told] == [
         "like compares concept:chivalry and concept:reserve, which are both of concept:western"

@@ -111,7 +111,7 @@ def test_check_tells_programs_too(run: Run, tiny: Workspace, change: Change) -> 
     (problem,) = told["problems"]
     assert problem["remedy"].startswith("Did you mean friendship")
     path = change("freindship", "friendship")
-    assert json.loads(run("study", "check", path, "--json")[1]) == {"ok": True, "problems": []}
+    assert json.loads(run("study", "check", path, "--json")[1]) == {"ok": True, "problems": [], "dataIssues": []}
 
 
 def test_a_concept_of_the_wrong_facet_is_refused(run: Run, change: Change) -> None:

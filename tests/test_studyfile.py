@@ -122,7 +122,7 @@ WRONG: dict[str, tuple[tuple[str, ...], str, str, str, str, str]] = {
         "design.sampleSize", "'two' is no whole number", "digits", "schema"),
     "unknown key": (
         ("hedge:", "hedges:"), "hedges",
-        "assertions.1.hedges", "this key is not known", "Did you mean hedge?", "schema"),
+        "assertions.1.hedges", "this key is not known", "Did you mean hedge", "schema"),
     "unknown key, nothing near": (
         ("    section: \"1\"\n", "    section: \"1\"\n    xyz: 1\n"), "xyz",
         "assertions.1.xyz", "this key is not known", "Known here: passages", "schema"),

@@ -94,7 +94,7 @@ def concept(slug: str) -> str:
         coded=of_type(codings, "Assertion"),
         bases=count_bases(codings),
         groups=by_part(assertions),
-        stated=len(stated := {row["assertion"] for row in assertions if kind(row["part"]) != "scope"}),
+        stated=len(stated := {row["assertion"] for row in assertions}),
         stated_secondary=len({r["assertion"] for r in assertions if r["anchorStatus"] == "secondary"} & stated),
         citations=by_reference(ask("concept-citations", concept=iri)),
         uses=ask("concept-uses", concept=iri),
@@ -115,6 +115,21 @@ def counterparts(rows: list[Row]) -> list[Row]:
             if row[one]:
                 kept[several][row[one]] = None
     return list(found.values())
+
+
+@pages.get("/counterpart/<slug>")
+def counterpart(slug: str) -> str:
+    """A comparison of two constructs: what they share, what differs, on what source."""
+    iri = iri_of(f"counterpart/{slug}")
+    rows = ask("counterpart-about", counterpart=iri)
+    if not rows:
+        raise NotFound(f"There is no comparison “{slug}”.")
+    constructs: dict[str, Row] = {}
+    for row in rows:
+        kept = constructs.setdefault(row["construct"], {**row, "cultures": []})
+        if row["culture"] and row["culture"] not in kept["cultures"]:
+            kept["cultures"].append(row["culture"])
+    return render_template("counterpart.html", iri=iri, about=rows[0], constructs=list(constructs.values()))
 
 
 def of_type(codings: list[Row], type_: str) -> list[Row]:

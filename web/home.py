@@ -26,7 +26,8 @@ KIND_NAMES = {
 def home() -> str:
     """Search box, doors for the three kinds of users, counts that lead to lists."""
     counts = {row["kind"]: row["number"] for row in ask("counts")}
-    return render_template("home.html", counts=counts, facets=ask("facets"), studies=ask("studies"))
+    second_hand = {row["kind"]: row["number"] for row in ask("counts-secondary")}
+    return render_template("home.html", counts=counts, second_hand=second_hand, facets=ask("facets"), studies=ask("studies"))
 
 
 @pages.get("/search")

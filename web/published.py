@@ -43,6 +43,12 @@ class View:
         return found
 
     @cached_property
+    def secondary(self) -> frozenset[str]:
+        """The ids of the studies that are known from a secondary source only."""
+        rows = self.snapshot.ask("studies-placed")
+        return frozenset(row["study"].rsplit("/", 1)[-1] for row in rows if row["anchorStatus"] == "secondary")
+
+    @cached_property
     def inverse_labels(self) -> Mapping[str, Label]:
         """What a relation is called when read from its object, by IRI."""
         found: dict[str, Label] = {}
@@ -118,4 +124,4 @@ def label(iri: str) -> Label:
 
 def install(app: Flask) -> None:
     """Gives templates the snapshot, its labels and the names of the queries asked."""
-    app.context_processor(lambda: {"snapshot": snapshot, "asked": asked, "label": label})
+    app.context_processor(lambda: {"snapshot": snapshot, "asked": asked, "label": label, "view": view})

@@ -99,11 +99,18 @@ def speaker(iri: str, gender: str | None = None) -> Markup:
     return Markup('<a href="{}">{}</a>{}').format(href(iri), local_id(iri), about)
 
 
+def second_hand(study: str | None) -> Markup:
+    """The mark of a study (by its id) that is known from a secondary source only; empty for any other."""
+    marked = study is not None and study in view().secondary
+    return Markup(' <span class="second-hand">secondary source</span>') if marked else Markup("")
+
+
 def where(iri: str) -> Markup:
-    """Links to the study of a thing and to the thing itself: `fan-2024 q01`."""
+    """Links to the study of a thing and to the thing itself: `fan-2024 q01`, marked where the study was not read."""
     study = study_of(iri)
     within = Markup('<a href="{}">{}</a> ').format(href(f"{snapshot().base}study/{study}"), study) if study else Markup("")
-    return Markup('<span class="where">{}<a href="{}">{}</a></span>').format(within, href(iri), local_id(iri))
+    link = Markup('<span class="where">{}<a href="{}">{}</a></span>').format(within, href(iri), local_id(iri))
+    return link + second_hand(study)
 
 
 def relation(iri: str, inverse: bool = False) -> str:
@@ -131,7 +138,7 @@ def caution(row: dict[str, Any]) -> Markup:
         parts.append(Markup("how many: “{}”").format(row["quantifier"]))
     if row.get("evidence") == "asserted-only" and which == "Finding":
         parts.append(Markup("no data shown"))
-    if row.get("anchorStatus") == "secondary":
+    if row.get("anchorStatus") == "secondary" and study_of(row.get("assertion", "")) not in view().secondary:
         parts.append(Markup('<span class="second-hand">from a secondary source</span>'))
     if row.get("restates"):
         parts.append(
@@ -167,6 +174,7 @@ def install(app: Flask) -> None:
         name,
         zh,
         where,
+        second_hand,
         speaker,
         relation,
         kind,
@@ -177,6 +185,7 @@ def install(app: Flask) -> None:
         href,
         path_of,
         local_id,
+        study_of,
         html_language,
     )
     app.jinja_env.globals.update({function.__name__: function for function in functions})
