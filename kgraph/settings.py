@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +10,30 @@ from kgraph.errors import KgraphError, Problem, fail
 
 DEFAULT_BASE = "https://w3id.org/kgraph/"
 _BASE = re.compile(r"https?://[^\s<>\"{}|\\^`]+/")
+KNOWN = "name", "languages", "base", "openalex", "harvests"
+
+
+@dataclass(frozen=True)
+class OpenAlexSettings:
+    """How OpenAlex is reached: its `address`, a file outside the workspace that holds the key, requests a second."""
+
+    address: str | None = None
+    key_file: str | None = None
+    per_second: int | None = None
 
 
 @dataclass(frozen=True)
 class Settings:
-    """`name` of the workspace, its `languages` (BCP 47), and the `base` IRI (ends in a slash) of everything it mints."""
+    """`name` of the workspace, its `languages` (BCP 47), and the `base` IRI (ends in a slash) of everything it mints.
+
+    `harvests` are tables of what is asked of OpenAlex, by the name of the harvest, as `kgraph.toml` has them.
+    """
 
     name: str = "kgraph workspace"
     languages: tuple[str, ...] = ("en", "zh-Hans")
     base: str = DEFAULT_BASE
+    openalex: OpenAlexSettings = OpenAlexSettings()
+    harvests: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def read_settings(path: Path) -> Settings:
@@ -34,22 +49,32 @@ def read_settings(path: Path) -> Settings:
     except OSError as error:
         raise fail(f"cannot be read ({error.strerror})", "Check the path and its permissions", file=path) from error
     if problems := _problems(values, str(path)):
-        raise KgraphError(replace(problem, line=_line(text, problem.field)) for problem in problems)
+        raise KgraphError(replace(problem, line=line_of(text, problem.field)) for problem in problems)
     if "languages" in values:
         values["languages"] = tuple(values["languages"])
+    if "openalex" in values:
+        values["openalex"] = OpenAlexSettings(**{key.replace("-", "_"): value for key, value in values["openalex"].items()})
     return Settings(**values)
 
 
-def _line(text: str, key: str) -> int | None:
-    """The line on which a key or a table of that name stands."""
-    match = re.search(rf"^[ \t]*\[*[ \t]*[\"']?{re.escape(key)}\b", text, re.MULTILINE)
+def line_of(text: str, key: str) -> int | None:
+    """The line of TOML on which a key or a table of that name stands; `table.key` is looked for below `[table]`."""
+    table, _, last = key.rpartition(".")
+    start = re.compile(rf"^[ \t]*\[*[ \t]*{_spelt(table)}[ \t]*\]", re.MULTILINE).search(text) if table else None
+    match = re.compile(rf"^[ \t]*{_spelt(last)}[ \t]*=", re.MULTILINE).search(text, start.end()) if start else None
+    match = match or start or re.search(rf"^[ \t]*\[*[ \t]*{_spelt(key)}(?![\w-])", text, re.MULTILINE)
     return text.count("\n", 0, match.start()) + 1 if match else None
+
+
+def _spelt(key: str) -> str:
+    """A pattern for a dotted key, each part of it in quotation marks or not."""
+    return r"[ \t]*\.[ \t]*".join(rf"[\"']?{re.escape(part)}[\"']?" for part in key.split("."))
 
 
 def _problems(values: dict[str, Any], file: str) -> list[Problem]:
     problems = []
-    for key in sorted(values.keys() - {"name", "languages", "base"}):
-        problems.append(Problem("this key is not known", "Known here: name, languages, base", file, field=key))
+    for key in sorted(values.keys() - set(KNOWN)):
+        problems.append(Problem("this key is not known", f"Known here: {', '.join(KNOWN)}", file, field=key))
     if not isinstance(values.get("name", ""), str):
         problems.append(Problem("is no text", 'Write name = "..."', file, field="name"))
     languages = values.get("languages", [])
@@ -60,4 +85,28 @@ def _problems(values: dict[str, Any], file: str) -> list[Problem]:
         problems.append(
             Problem(f"{base!r} is no web address that ends in a slash", f'Write base = "{DEFAULT_BASE}"', file, field="base")
         )
+    problems += _service_problems(values.get("openalex", {}), file)
+    harvests = values.get("harvests", {})
+    if not isinstance(harvests, dict) or not all(isinstance(table, dict) for table in harvests.values()):
+        problems.append(
+            Problem("is no table of harvests", "Write [harvests.NAME] and below it what is asked", file, field="harvests")
+        )
+    return problems
+
+
+def _service_problems(table: Any, file: str) -> list[Problem]:
+    if not isinstance(table, dict):
+        return [Problem("is no table", "Write [openalex] and below it address, key-file or per-second", file, field="openalex")]
+    problems = []
+    for key, value in table.items():
+        place: Any = {"file": file, "field": f"openalex.{key}"}
+        if key in ("key", "api-key", "api_key"):
+            remedy = "Put it into OPENALEX_API_KEY, or into a file elsewhere and name that: key-file = ..."
+            problems.append(Problem("a key does not belong in a workspace, which is shared", remedy, **place))
+        elif key not in ("address", "key-file", "per-second"):
+            problems.append(Problem("this key is not known", "Known here: address, key-file, per-second", **place))
+        elif key == "per-second" and (not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 100):
+            problems.append(Problem("is no number from 1 to 100", "Write per-second = 8", **place))
+        elif key != "per-second" and not isinstance(value, str):
+            problems.append(Problem("is no text", f'Write {key} = "..."', **place))
     return problems
