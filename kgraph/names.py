@@ -21,6 +21,8 @@ FABIO = Namespace("http://purl.org/spar/fabio/")
 PRISM = Namespace("http://prismstandard.org/namespaces/basic/2.0/")
 BIBO = Namespace("http://purl.org/ontology/bibo/")
 SSSOM = Namespace("https://w3id.org/sssom/")
+SOA = Namespace("https://semopenalex.org/ontology/")
+DATACITE = Namespace("http://purl.org/spar/datacite/")
 
 PREFIXES = {
     "kg": KG_IRI,
@@ -40,6 +42,8 @@ PREFIXES = {
     "fabio": str(FABIO),
     "prism": str(PRISM),
     "bibo": str(BIBO),
+    "soa": str(SOA),
+    "datacite": str(DATACITE),
     "void": "http://rdfs.org/ns/void#",
     "sh": "http://www.w3.org/ns/shacl#",
     "sssom": str(SSSOM),

@@ -13,10 +13,13 @@ LAYERS = (
     ("anchors", "study", "counts"),  # what a study is: no graph, no web
     # reading, and records to RDF
     ("yamlfile", "vocabulary", "validation", "studylinks", "studyfile", "tables", "mapping", "mappings"),
-    ("workspace", "skeleton", "queries", "mapped", "snapshot"),  # sources, named graphs, the store, queries by name
+    ("workterms", "worktables", "workmapping"),
+    ("openalexerrors", "openalex", "question"),
+    ("workspace", "works", "journal", "gathering", "harvest"),  # sources
+    ("skeleton", "queries", "mapped", "snapshot"),  # named graphs, the store, queries by name
     # meaning
     ("answers", "reading", "layout", "network", "search", "inference", "reasoner", "shapes", "checks", "check", "build"),
-    ("web", "study_commands", "cli", "__main__"),  # faces
+    ("web", "study_commands", "harvest_commands", "cli", "__main__"),  # faces
 )
 ORDER = [module for layer in LAYERS for module in layer]  # within a layer, too, only what stands before
 
