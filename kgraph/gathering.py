@@ -11,7 +11,7 @@ from rapidfuzz import fuzz, utils
 
 from kgraph.errors import fail
 from kgraph.journal import Journal, Pages
-from kgraph.openalex import PAGE, Client, bare_doi, batches, work_id
+from kgraph.openalex import PAGE, Client, batches, work_id
 from kgraph.openalexerrors import BadRequest, NotFound, ServerTrouble, UnknownForm
 from kgraph.question import Question
 from kgraph.study import Study
@@ -19,6 +19,7 @@ from kgraph.studyfile import load_study
 from kgraph.validation import nearest
 from kgraph.works import WORKS, Record, brief, harvest_names, read_works
 from kgraph.workspace import Workspace
+from kgraph.workterms import bare_doi
 
 CEILING = 10_000  # works that are read without being told how many
 ALIKE = 85  # of 100: from this likeness on (rapidfuzz's ratio) a title is offered for another

@@ -16,9 +16,10 @@ from typing import Any
 import orjson
 
 from kgraph.errors import fail
-from kgraph.openalex import Answer, Client, bare_doi, batches, work_id
+from kgraph.openalex import Answer, Client, batches, work_id
 from kgraph.openalexerrors import BadRequest, NotFound, RepeatedCursor, UnknownForm
 from kgraph.works import Record, one_line
+from kgraph.workterms import bare_doi
 
 TABLES = """
     CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT);

@@ -130,12 +130,6 @@ def work_id(text: str) -> str | None:
     return match[1].upper() if match else None
 
 
-def bare_doi(text: str | None) -> str | None:
-    """A DOI in small letters, from any of its forms, or None."""
-    match = re.fullmatch(r"(?:https?://(?:dx\.)?doi\.org/|doi:\s*)?(10\.\d{4,9}/\S+)", (text or "").strip(), re.IGNORECASE)
-    return match[1].lower() if match else None
-
-
 def batches(name: str, values: Sequence[str]) -> Iterator[list[str]]:
     """Cuts values of the filter `name` into as few lists as the service takes: by number, and by the length of the address.
 

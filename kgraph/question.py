@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kgraph.errors import KgraphError, fail
-from kgraph.openalex import bare_doi, work_id
+from kgraph.openalex import work_id
 from kgraph.settings import line_of
 from kgraph.validation import nearest
+from kgraph.workterms import bare_doi
 
 Kind = Literal["references", "works", "search", "cited-by", "cites"]
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")

@@ -22,8 +22,9 @@ from typing import Any
 import orjson
 
 from kgraph.errors import fail
-from kgraph.openalex import bare_doi, work_id
+from kgraph.openalex import work_id
 from kgraph.workspace import Workspace, replace_file
+from kgraph.workterms import bare_doi
 
 Record = dict[str, Any]
 WORKS, LEDGER = "works.jsonl.gz", "ledger.json"

@@ -10,8 +10,9 @@ import pytest
 from fixed_answer import answering
 from kgraph import openalexerrors as errors
 from kgraph.errors import KgraphError
-from kgraph.openalex import API, Access, Client, Patience, bare_doi, batches, find_access, work_id
+from kgraph.openalex import API, Access, Client, Patience, batches, find_access, work_id
 from kgraph.settings import OpenAlexSettings, read_settings
+from kgraph.workterms import bare_doi
 from openalex_standin import Fault, stand_in
 
 KEY = "free-key"

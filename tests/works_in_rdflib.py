@@ -213,6 +213,8 @@ def doi(value: Any) -> str | None:
     for beginning in ("dx.doi.org/", "doi.org/", "doi:"):
         if found.lower().startswith(beginning):
             found = found[len(beginning) :]
+            if beginning == "doi:":  # often written with a space behind it
+                found = found.lstrip()
             break
     registrant, slash, name = found.partition("/")
     is_doi = registrant.startswith("10.") and digits(registrant[3:]) and 4 <= len(registrant) - 3 <= 9 and slash and name
