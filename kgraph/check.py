@@ -9,7 +9,7 @@ from typing import Any
 import pyoxigraph as ox
 
 from kgraph import checks, reasoner
-from kgraph.counts import count_issues
+from kgraph.counts import all_issues
 from kgraph.errors import KgraphError, Problem
 from kgraph.inference import infer
 from kgraph.mapped import Mapped, map_source, vocabulary
@@ -157,9 +157,7 @@ def _mappings(workspace: Workspace, words: Vocabulary) -> CheckResult:
 
 
 def _issues(studies: list[LoadedStudy]) -> str:
-    kinds = [
-        (loaded.study.id, issue.severity) for loaded in studies for issue in [*loaded.study.issues, *count_issues(loaded.study)]
-    ]
+    kinds = [(loaded.study.id, issue.severity) for loaded in studies for issue in all_issues(loaded.study)]
     parts = []
     for study in sorted({study for study, _ in kinds}):
         severities = [severity for other, severity in kinds if other == study]

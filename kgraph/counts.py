@@ -23,6 +23,11 @@ def count_issues(study: Study) -> list[DataIssue]:
     return [issue for issue in _found(study) if issue.id not in written]
 
 
+def all_issues(study: Study) -> list[DataIssue]:
+    """The data issues of a study: those that its file holds, and those that follow from its numbers."""
+    return [*study.issues, *count_issues(study)]
+
+
 def _found(study: Study) -> Iterator[DataIssue]:
     size = study.design.sample_size
     people = [] if any(person.access == "restricted" for person in study.participants) else study.participants

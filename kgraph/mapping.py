@@ -12,7 +12,7 @@ from rdflib.namespace import DCTERMS, FOAF, OWL, PROV, RDF, RDFS, SKOS
 
 from kgraph import tables
 from kgraph.anchors import Span, plain, sha256
-from kgraph.counts import count_issues
+from kgraph.counts import all_issues
 from kgraph.names import CITO, CONCEPT, KG, OA, SCHEMA
 from kgraph.study import (
     Agent,
@@ -115,7 +115,7 @@ class StudyMapper:
             self.assertion(assertion)
         for reference in study.references:
             self.reference(reference)
-        for issue in [*study.issues, *count_issues(study)]:
+        for issue in all_issues(study):
             node = self.thing("issue", issue.id, KG.DataIssue, issue, tables.ISSUE)
             if issue.access == "restricted":
                 self.hidden.add(node)

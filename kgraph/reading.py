@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Iterable, Iterator
 
-from kgraph.counts import count_issues
+from kgraph.counts import all_issues
 from kgraph.study import Anchored, Assertion, Coding, Quotation, Study, Theme
 from kgraph.studyfile import LoadedStudy
 from kgraph.studylinks import is_restricted
@@ -65,7 +65,7 @@ class _Reading:
                 yield from self.heading(f"{heading} ({len(chosen)})")
                 for assertion in chosen:
                     yield from self.assertion(assertion)
-        issues = [*study.issues, *count_issues(study)]
+        issues = all_issues(study)
         if issues:
             yield from self.heading(f"What does not fit, is uncertain, or was checked ({len(issues)})")
             for issue in issues:

@@ -29,8 +29,9 @@ def check_shapes(sources: Iterable[bytes], base: str, files: Iterable[Path] = ()
         data.parse(data=content, format="nt")
     _, results, _ = pyshacl.validate(data, shacl_graph=load_shapes(), inference="none", inplace=True, allow_warnings=True)
     problems: dict[Problem, None] = {}
-    places = concept_places(files)
-    for result in results.subjects(RDF.type, SH.ValidationResult):
+    found_results = list(results.subjects(RDF.type, SH.ValidationResult))
+    places = concept_places(files) if found_results else {}
+    for result in found_results:
         messages = [m for m in results.objects(result, SH.resultMessage) if getattr(m, "language", None) in ("en", None)]
         node, path, value = (results.value(result, name) for name in (SH.focusNode, SH.resultPath, SH.value))
         place = " ".join(_short(part, base) for part in (node, path) if part is not None)

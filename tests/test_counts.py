@@ -50,6 +50,11 @@ def test_fewer_participants_listed_than_reported(change: Change) -> None:
     assert issue.statement.zh_hans == "数目不符：参与者人数为12，所列人数为2。"
 
 
+def test_nobody_is_counted_where_people_are_restricted(change: Change) -> None:
+    path = change("sampleSize: 2", "sampleSize: 12", "gender: male", "gender: male\n    access: restricted")
+    assert count_issues(load_study(path).study) == []
+
+
 def test_an_issue_of_the_file_takes_its_place(change: Change) -> None:
     written = (
         "issues:\n  - id: count-participants\n    passages: [s2]\n    issueKind: internal-inconsistency\n    severity: note\n"

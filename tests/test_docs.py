@@ -50,4 +50,4 @@ def test_first_study(tmp_path: Path) -> None:
             told = " ".join((done.stdout + done.stderr).split())
             assert expected(printed).fullmatch(told), f"{command}\n{done.stdout}{done.stderr}"
             ran += 1
-    assert ran == 10
+    assert ran == 11

@@ -231,6 +231,15 @@ WRONG: dict[str, tuple[tuple[str, ...], str, str, str, str, str]] = {
     "missing where nothing is": (
         ("passages:\n  - id: s1\n", 'missing:\n  - field: design.sampelSize\n    missingBecause: not-visible\n    statement: {en: Unknown., zh-Hans: 未知。}\npassages:\n  - id: s1\n'),
         "- field: design", "missing.1.field", "a study file has no 'design.sampelSize'", "Did you mean sampleSize", "schema"),
+    "missing what is there": (
+        ("passages:\n  - id: s1\n", 'missing:\n  - field: design.sampleSize\n    missingBecause: not-visible\n    statement: {en: Unknown., zh-Hans: 未知。}\npassages:\n  - id: s1\n'),
+        "- field: design", "missing.1.field", "design.sampleSize is 2, so it is known", "Take one of them out", "schema"),
+    "a link with itself": (
+        ("object: loneliness", "object: friendship"), "object: friendship",
+        "assertions.2.object", "a002 links friendship with itself", "Name another concept", "links"),
+    "a concept by its Chinese name": (
+        ("object: loneliness", "object: 孤独感"), "object: 孤独感",
+        "assertions.2.object", "has not the right form", "Did you mean loneliness", "schema"),
     "missing below a value": (
         ("passages:\n  - id: s1\n", 'missing:\n  - field: report.year.month\n    missingBecause: not-visible\n    statement: {en: Unknown., zh-Hans: 未知。}\npassages:\n  - id: s1\n'),
         "- field: report", "missing.1.field", "a study file has no 'report.year.month'", "Nothing stands below it", "schema"),
@@ -273,6 +282,16 @@ def test_every_mistake_is_reported_at_once(change: Change) -> None:
         "quotations.2.exact.1",
         "assertions.1.kind",
     ], "errors of form do not hide the others"
+
+
+def test_what_is_wrong_with_a_thing_is_not_told_again_of_those_that_name_it(change: Change) -> None:
+    path = change('    exact: ["Two people spoke with us."]', "    exact: []")
+    (problem,) = problems_of(path)
+    assert problem.field.startswith("passages.2"), "others rest on this passage, and still do"
+    path = change("    exact: []", '    exact: ["Two people spoke with us."]', "- id: company\n", "- id: Company!\n")
+    told = problems_of(path)
+    assert "themes.1.id" in [problem.field for problem in told]
+    assert not any("stand-in" in str(problem) for problem in told)
 
 
 @pytest.mark.parametrize("content", ["hello\n", "- a\n- b\n", "---\n"])

@@ -6,6 +6,7 @@ from flask import Flask
 from markupsafe import Markup
 
 from kgraph.names import KG, PREFIXES
+from kgraph.reading import WORDINGS
 from kgraph.web.links import href, local_id, path_of, study_of
 from kgraph.web.published import label, snapshot, view
 
@@ -50,7 +51,6 @@ LABEL_STATUSES = {
     "established": ("established term", "通行译名"),
     "back-translated": ("our translation, not an established term", "本图谱自译，非通行译名"),
 }
-WORDINGS = {"paraphrased": "our wording", "unchecked": "wording not checked"}
 MATCHES = {
     "exactMatch": ("the same as", "等同"),
     "closeMatch": ("close to", "近似"),
