@@ -112,13 +112,21 @@ def _place(location: Any, locations: list[Any]) -> int | None:
         return None
     name = location.get("id")
     for number, other in enumerate(locations):
-        if other == location:
+        if _is_same(other, location):
             return number + 1
         if isinstance(other, dict) and name is not None and other.get("id") == name:
             locations[number] = {**other, **{key: value for key, value in location.items() if value is not None}}
             return number + 1
     locations.append(location)
     return len(locations)
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Whether two values are equal. What is nested as deep as no record is, which cannot be compared, is not."""
+    try:
+        return bool(one == other)
+    except RecursionError:
+        return False
 
 
 ### From tables to text
@@ -177,7 +185,9 @@ class _Writer:
             if value is None:
                 continue
             for place, item in enumerate(value if type(value) is list else (value,), start=1):
-                if not isinstance(item, dict):
+                if inner.key == ".":
+                    item = {".": item}
+                elif not isinstance(item, dict):
                     continue
                 inside = inner.iri(self, item.get(inner.key)) if inner.iri else f"<{self.base}/{inner.kind}/{place}>"
                 if inside is not None:

@@ -7,7 +7,7 @@ number in the list, from 1.
 
 Works of the schema of 2023 (keywords without identifiers, `grants`, `raw_affiliation_string`) and of 2026 (`awards`, `funders`,
 `affiliations`) go by the same tables. A field that no row names says nothing to a reader, or something that another field says;
-`tests/test_workmapping.py` lists these with the reason. Of `concepts`, which OpenAlex has frozen, see `kgraph.workmapping`.
+`tests/test_worktables.py` lists these with the reason. Of `concepts`, which OpenAlex has frozen, see `kgraph.workmapping`.
 """
 
 from dataclasses import dataclass
@@ -35,7 +35,8 @@ class Part:
 
 @dataclass(frozen=True)
 class Thing:
-    """Something that many records speak of: `iri` makes its IRI of the value at `key`, or None (then there is no such thing)."""
+    """Something that many records speak of: `iri` makes its IRI of the value at `key` (`.`: of the value itself), or None (then
+    there is no such thing)."""
 
     key: str
     iri: Converter
@@ -43,19 +44,36 @@ class Thing:
     rows: Rows
 
 
+def labelled(iri: Converter, *types: URIRef, key: str = "id", name: str = "display_name", more: Rows = ()) -> Thing:
+    """A subject that OpenAlex names in English."""
+    return Thing(key, iri, types, ((name, RDFS.label, to.as_english), *more))
+
+
+def funder(key: str, name: str, *more: Row) -> Thing:
+    """Who gave money."""
+    return Thing(key, to.as_funder, (SOA.Funder, FOAF.Organization, FOAF.Agent), ((name, FOAF.name, to.as_text), *more))
+
+
+def scored(kind: str, subject: Converter, *more: Row) -> Part:
+    """How strongly a subject of a kind was found in the work."""
+    return Part(kind, KG.SubjectScore, (("id", KG.ofSubject, subject), ("score", SOA.score, to.as_decimal), *more))
+
+
+AUTHOR_TYPES = (SOA.Author, FOAF.Person, FOAF.Agent)
 AUTHOR = Thing(
     "id",
     to.as_author,
-    (SOA.Author, FOAF.Person, FOAF.Agent),
+    AUTHOR_TYPES,
     (
         ("display_name", FOAF.name, to.as_text),
         ("orcid", DATACITE.hasIdentifier, to.as_orcid),
     ),
 )
+INSTITUTION_TYPES = (SOA.Institution, FOAF.Organization, FOAF.Agent)
 INSTITUTION = Thing(
     "id",
     to.as_institution,
-    (SOA.Institution, FOAF.Organization, FOAF.Agent),
+    INSTITUTION_TYPES,
     (
         ("display_name", FOAF.name, to.as_text),
         ("ror", DATACITE.hasIdentifier, to.as_ror),
@@ -131,48 +149,29 @@ CHARGE: Rows = (
     ("value_usd", SOA.hasValueUSD, to.as_integer),
     ("provenance", SOA.hasProvenance, to.as_text),
 )
-SUBFIELD = Thing("id", to.as_subfield, (SOA.Subfield,), (("display_name", RDFS.label, to.as_english),))
-FIELD = Thing("id", to.as_field, (SOA.Field,), (("display_name", RDFS.label, to.as_english),))
-DOMAIN = Thing("id", to.as_domain, (SOA.Domain,), (("display_name", RDFS.label, to.as_english),))
-TOPIC = Thing(
-    "id",
+TOPIC = labelled(
     to.as_topic,
-    (SOA.Topic,),
-    (
-        ("display_name", RDFS.label, to.as_english),
-        ("subfield", KG.inSubfield, SUBFIELD),
-        ("field", KG.inField, FIELD),
-        ("domain", KG.inDomain, DOMAIN),
+    SOA.Topic,
+    more=(
+        ("subfield", KG.inSubfield, labelled(to.as_subfield, SOA.Subfield)),
+        ("field", KG.inField, labelled(to.as_field, SOA.Field)),
+        ("domain", KG.inDomain, labelled(to.as_domain, SOA.Domain)),
     ),
 )
-KEYWORD = Thing("id", to.as_keyword, (SOA.Keyword,), (("display_name", RDFS.label, to.as_english),))
-CONCEPT = Thing(
-    "id",
+CONCEPT = labelled(
     to.as_concept,
-    (SOA.Concept,),
-    (
-        ("display_name", RDFS.label, to.as_english),
+    SOA.Concept,
+    more=(
         ("wikidata", DATACITE.hasIdentifier, to.as_wikidata),
         ("level", SOA.level, to.as_integer),
     ),
 )
-GOAL = Thing("id", to.as_goal, (KG.DevelopmentGoal,), (("display_name", RDFS.label, to.as_english),))
-STUDY_DESIGN = Thing("id", to.as_study_design, (KG.StudyDesign,), (("display_name", RDFS.label, to.as_english),))
-DESCRIPTOR = Thing("descriptor_ui", to.as_mesh, (), (("descriptor_name", RDFS.label, to.as_english),))
-QUALIFIER = Thing("qualifier_ui", to.as_mesh, (), (("qualifier_name", RDFS.label, to.as_english),))
-
-
-def scored(kind: str, subject: Converter, *more: Row) -> Part:
-    """How strongly a subject of a kind was found in the work."""
-    return Part(kind, KG.SubjectScore, (("id", KG.ofSubject, subject), ("score", SOA.score, to.as_decimal), *more))
-
-
 MESH_HEADING = Part(
     "mesh",
     KG.MeshHeading,
     (
-        (".", KG.meshDescriptor, DESCRIPTOR),
-        (".", KG.meshQualifier, QUALIFIER),
+        (".", KG.meshDescriptor, labelled(to.as_mesh, key="descriptor_ui", name="descriptor_name")),
+        (".", KG.meshQualifier, labelled(to.as_mesh, key="qualifier_ui", name="qualifier_name")),
         ("is_major_topic", KG.isMajorTopic, to.as_boolean),
     ),
 )
@@ -184,16 +183,6 @@ COUNT = Part(
         ("cited_by_count", SOA.citedByCount, to.as_integer),
     ),
 )
-FUNDER_TYPES = (SOA.Funder, FOAF.Organization, FOAF.Agent)
-FUNDER = Thing(
-    "id",
-    to.as_funder,
-    FUNDER_TYPES,
-    (
-        ("display_name", FOAF.name, to.as_text),
-        ("ror", DATACITE.hasIdentifier, to.as_ror),
-    ),
-)
 AWARD = Thing(
     "id",
     to.as_award,
@@ -201,11 +190,7 @@ AWARD = Thing(
     (
         ("display_name", DCTERMS.title, to.as_text),
         ("funder_award_id", KG.awardNumber, to.as_text),
-        (
-            ".",
-            SOA.hasFunder,
-            Thing("funder_id", to.as_funder, FUNDER_TYPES, (("funder_display_name", FOAF.name, to.as_text),)),
-        ),
+        (".", SOA.hasFunder, funder("funder_id", "funder_display_name")),
     ),
 )
 GRANT = Part(
@@ -213,7 +198,7 @@ GRANT = Part(
     KG.Award,
     (
         ("award_id", KG.awardNumber, to.as_text),
-        (".", SOA.hasFunder, Thing("funder", to.as_funder, FUNDER_TYPES, (("funder_display_name", FOAF.name, to.as_text),))),
+        (".", SOA.hasFunder, funder("funder", "funder_display_name")),
     ),
 )
 WORK_TYPE = FABIO.Expression
@@ -248,8 +233,8 @@ WORK: Rows = (
     ("authorships", SOA.hasAuthorship, AUTHORSHIP),
     ("is_authors_truncated", KG.authorsTruncated, to.as_boolean),
     ("authors_count", KG.authorsCount, to.as_integer),
-    ("corresponding_author_ids", KG.correspondingAuthor, to.as_author),
-    ("corresponding_institution_ids", KG.correspondingInstitution, to.as_institution),
+    ("corresponding_author_ids", KG.correspondingAuthor, Thing(".", to.as_author, AUTHOR_TYPES, ())),
+    ("corresponding_institution_ids", KG.correspondingInstitution, Thing(".", to.as_institution, INSTITUTION_TYPES, ())),
     ("countries_distinct_count", SOA.countriesDistinctCount, to.as_integer),
     ("institutions_distinct_count", SOA.institutionsDistinctCount, to.as_integer),
     # where
@@ -267,16 +252,16 @@ WORK: Rows = (
     ("primary_topic.id", SOA.hasPrimaryTopic, to.as_topic),
     ("topics", SOA.hasTopic, TOPIC),
     ("topics", KG.hasSubjectScore, scored("topic", to.as_topic)),
-    ("keywords", SOA.hasKeyword, KEYWORD),
+    ("keywords", SOA.hasKeyword, labelled(to.as_keyword, SOA.Keyword)),
     ("keywords.keyword", PRISM.keyword, to.as_english),
     ("keywords", KG.hasSubjectScore, scored("keyword", to.as_keyword, ("keyword", PRISM.keyword, to.as_english))),
     ("concepts", SOA.hasConcept, CONCEPT),
     ("concepts", KG.hasSubjectScore, scored("concept", to.as_concept)),
-    ("sustainable_development_goals", SOA.hasSustainableDevelopmentGoal, GOAL),
+    ("sustainable_development_goals", SOA.hasSustainableDevelopmentGoal, labelled(to.as_goal, KG.DevelopmentGoal)),
     ("sustainable_development_goals", KG.hasSubjectScore, scored("goal", to.as_goal)),
     ("mesh.descriptor_ui", SOA.hasMesh, to.as_mesh),
     ("mesh", KG.hasMeshHeading, MESH_HEADING),
-    ("study_designs", KG.hasStudyDesign, STUDY_DESIGN),
+    ("study_designs", KG.hasStudyDesign, labelled(to.as_study_design, KG.StudyDesign)),
     # in company of what
     ("referenced_works", CITO.cites, to.as_work),
     ("referenced_works_count", KG.referencesCount, to.as_integer),
@@ -293,7 +278,7 @@ WORK: Rows = (
     ("cited_by_percentile_year.min", KG.yearPercentileFrom, to.as_integer),
     ("cited_by_percentile_year.max", KG.yearPercentileTo, to.as_integer),
     # paid by whom
-    ("funders", SOA.hasFunder, FUNDER),
+    ("funders", SOA.hasFunder, funder("id", "display_name", ("ror", DATACITE.hasIdentifier, to.as_ror))),
     ("awards.funder_id", SOA.hasFunder, to.as_funder),
     ("awards", KG.hasAward, AWARD),
     ("grants", KG.hasAward, GRANT),

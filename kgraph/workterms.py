@@ -48,9 +48,11 @@ ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\u2028": "\\u202
 URL = re.compile(r"https?://[^\s/?#]+(?:[/?#].*)?", re.IGNORECASE | re.DOTALL)
 PLAIN_URL = re.compile(r"https?://[A-Za-z0-9.-]+(?:/[A-Za-z0-9/._~!$&'()*+,;=:@-]*)?")
 UNFIT = re.compile(r"""[\x00-\x20"<>\\^`{|}\[\]\x7f-\x9f]|%(?![0-9A-Fa-f]{2})""")  # what no IRI holds
-DOI = re.compile(r"(?:(?:https?://)?(?:dx\.)?doi\.org/|doi:\s*)?(10\.[0-9]{4,9}/\S+)", re.IGNORECASE)
-PUBMED = re.compile(r"(?:https?://pubmed\.ncbi\.nlm\.nih\.gov/|pmid:)?([0-9]+)/?", re.IGNORECASE)
-CENTRAL = re.compile(r"(?:https?://(?:www|pmc)\.ncbi\.nlm\.nih\.gov/(?:pmc/)?articles/|pmcid:)?(?:PMC)?([0-9]+)/?", re.IGNORECASE)
+ANY_CASE = re.IGNORECASE | re.ASCII  # without ASCII, an i is also matched by a dotless one, and an s by a long one
+ENTITY = re.compile(r"(?:https?://(?:api\.)?openalex\.org/(?:[a-z]+/)?)?([a-z][0-9]+)", ANY_CASE)
+DOI = re.compile(r"(?:(?:https?://)?(?:dx\.)?doi\.org/|doi:(?u:\s*))?(10\.[0-9]{4,9}/\S+)", ANY_CASE)
+PUBMED = re.compile(r"(?:https?://pubmed\.ncbi\.nlm\.nih\.gov/|pmid:)?([0-9]+)/?", ANY_CASE)
+CENTRAL = re.compile(r"(?:https?://(?:www|pmc)\.ncbi\.nlm\.nih\.gov/(?:pmc/)?articles/|pmcid:)?(?:PMC)?([0-9]+)/?", ANY_CASE)
 ORCID = re.compile(r"(?:https?://(?:www\.)?orcid\.org/)?([0-9]{4}-[0-9]{4}-[0-9]{4}-[0-9]{3}[0-9Xx])/?")
 ROR = re.compile(r"(?:https?://)?ror\.org/(0[a-z0-9]{8})/?")
 WIKIDATA = re.compile(r"(?:https?://www\.wikidata\.org/(?:wiki|entity)/)?(Q[0-9]+)")
@@ -129,7 +131,12 @@ def as_english(_: Names, value: Any) -> str | None:
 
 
 def as_abstract(_: Names, value: Any) -> str | None:
-    """The abstract, from the positions of its words.
+    """The abstract, from the positions of its words."""
+    return _text(words) if (words := abstract_words(value)) else None
+
+
+def abstract_words(value: Any) -> str | None:
+    """The words of an abstract, from their positions; not yet clean.
 
     Two words of one position stand there in the order of the record. Where positions are missing, `[…]` stands for the
     words that OpenAlex has lost, so that no sentence seems whole that is not.
@@ -145,7 +152,7 @@ def as_abstract(_: Names, value: Any) -> str | None:
         for place, word in found:
             words += [GAP, word] if place > expected else [word]
             expected = place + 1
-    return _text(" ".join(words))
+    return " ".join(words)
 
 
 def _filed(index: dict[str, Any]) -> list[str] | None:
@@ -266,11 +273,10 @@ def bare_doi(value: Any) -> str | None:
 
 
 def openalex_id(value: Any, letters: str = "W") -> str | None:
-    """An OpenAlex identifier such as W2741809807, of the kinds that `letters` name, or None."""
-    if not isinstance(value, str):
-        return None
-    local = (value[21:] if value.startswith(OPENALEX) else value.removeprefix("http://openalex.org/")).upper()
-    return local if local[:1] in letters and local[1:].isdigit() and local.isascii() else None
+    """An OpenAlex identifier such as W2741809807, from any of its forms, of the kinds that `letters` name; or None."""
+    found = ENTITY.fullmatch(value.strip()) if isinstance(value, str) else None
+    local = found[1].upper() if found else None
+    return local if local and local[0] in letters else None
 
 
 def as_doi(_: Names, value: Any) -> str | None:

@@ -38,6 +38,7 @@ NASTY = (
     "https://openalex.org/W1", 'W2"', "https://openalex.org/W2> .", "https://openalex.org/keywords/\u202e", "\x00\x1f", "e\u0301",
     "\ud800", "a\nb\r", "\u2028", '"\\', "https://doi.org/10.1000/A<B>", "10.1000/\u00c9", "https://doi.org/10.1000/\ud800",
     "2024-02-30", "2024-02-29", "2024-02-28T24:00:00", "0001-01-01T12:00:00.500-00:00", "2024-02-28T12:00:00+14:00", "+0001", "٣",
+    "https://api.openalex.org/works/w2", "https://openalex.org/authors/A2", "\u01317", "\u017f7",
     "D012345", "PMC1", "0000-0002-1825-009x", "https://ror.org/02mhbdp94", "http://metadata.un.org/sdg/03", "xX", "\ufffe", "[…]",
 )  # fmt: skip
 
@@ -179,6 +180,7 @@ NEARLY: tuple[re.Pattern[str] | str, ...] = (
     workterms.ROR,
     workterms.WIKIDATA,
     workterms.GOAL,
+    workterms.ENTITY,
     workterms.MESH,
     workterms.URL,
     OPENALEX_FORM,

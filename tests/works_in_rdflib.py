@@ -162,8 +162,12 @@ def entity(letters: str) -> Callable[[Any], URIRef | None]:
     def find(value: Any) -> URIRef | None:
         if not isinstance(value, str):
             return None
-        local = value.removeprefix("https://openalex.org/")
-        local = value.removeprefix("http://openalex.org/") if local == value else local
+        local = value.strip()
+        for host in ("https://openalex.org/", "http://openalex.org/", "https://api.openalex.org/", "http://api.openalex.org/"):
+            if local.lower().startswith(host) and local[: len(host)].isascii():
+                kind, slash, name = local[len(host) :].rpartition("/")
+                local = name if not slash or (kind.isascii() and kind.isalpha()) else ""
+                break
         if not local or not local.isascii() or local[0].upper() not in letters or not local[1:].isdigit():
             return None
         return URIRef(OPENALEX + local.upper()) if local.upper() != "A9999999999" else None
@@ -387,7 +391,9 @@ class PlainMapping:
         for path, predicate, make in rows:
             if isinstance(make, Part | Thing):
                 for place, item in enumerate(self.follow(path, about, number), start=1):
-                    if isinstance(item, dict):
+                    if isinstance(make, Thing) and make.key == ".":
+                        self.inner(node, predicate, make, {".": item}, place)
+                    elif isinstance(item, dict):
                         self.inner(node, predicate, make, item, place)
                 continue
             for one in path.split("|"):
