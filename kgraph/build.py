@@ -25,7 +25,12 @@ from kgraph.errors import KgraphError, fail
 from kgraph.inference import infer
 from kgraph.mapped import Mapped, Report, forget_unused, map_sources
 from kgraph.names import KG, PREFIXES
-from kgraph.workspace import Workspace, mapping_digest, replace_file
+from kgraph.queries import rows, run
+from kgraph.tagging import read_labels
+from kgraph.vocabulary import all_broader, parse_turtle
+from kgraph.workspace import Source, Workspace, mapping_digest, replace_file
+from kgraph.workstore import INDEX, Terms, copy_index, copy_works, forget_works, make_works, read_state
+from kgraph.workterms import OPENALEX
 
 KEPT = 5  # snapshots that are kept to go back to
 
@@ -56,13 +61,25 @@ def build(workspace: Workspace, report: Report = lambda line: None, force: bool 
             replace_file(workspace.snapshots / "current", version.encode("ascii"))
             report(f"Published {version} again: it was kept")
             return Built(version, True)
-        mapped, problems = map_sources(workspace, sources, report)
+        mapped, problems = map_sources(workspace, [source for source in sources if source.kind != "works"], report)
         if problems:
             raise KgraphError(problems)
-        manifest = _make_snapshot(workspace, version, mapped, report)
+        mapped, harvests = _open_harvests(mapped, [source for source in sources if source.kind == "works"], report)
+        manifest = _make_snapshot(workspace, version, mapped, harvests, report)
         forget_unused(workspace, sources)
         report(f"Published {version}")
         return Built(version, True, [one.source.graph for one in mapped if one.anew], manifest)
+
+
+def _open_harvests(mapped: list[Mapped], harvests: list[Source], report: Report) -> tuple[list[Mapped], list[Source]]:
+    """Leaves out harvests that tell of a study of which nothing is public: their names and questions would give it away."""
+    secret = [Path(one.source.graph).name.encode() for one in mapped if one.restricted and not one.public]
+    telling = [one for one in mapped if one.source.kind == "harvest" and any(name in one.public for name in secret)]
+    hidden = {Path(one.source.graph).name for one in telling}
+    for name in sorted(hidden):
+        report(f"Left out: the harvest {name}, which tells of a restricted study")
+    kept = [source for source in harvests if Path(source.graph).name not in hidden]
+    return [one for one in mapped if one not in telling], kept
 
 
 def _is_whole(workspace: Workspace, name: str | None) -> bool:
@@ -92,21 +109,32 @@ def _only_builder(workspace: Workspace) -> Iterator[None]:
 
 def _sweep(workspace: Workspace) -> None:
     """Removes what builds left that were killed or failed."""
-    for stale in [*workspace.snapshots.glob(".making-*"), *workspace.restricted.glob(".making-*")]:
-        shutil.rmtree(stale, ignore_errors=True)
+    for folder in (workspace.snapshots, workspace.restricted, workspace.works):
+        for stale in folder.glob(".making-*"):
+            shutil.rmtree(stale, ignore_errors=True)
 
 
-def _make_snapshot(workspace: Workspace, version: str, mapped: list[Mapped], report: Report) -> dict[str, Any]:
+def _make_snapshot(
+    workspace: Workspace, version: str, mapped: list[Mapped], harvests: list[Source], report: Report
+) -> dict[str, Any]:
+    """Rules, checks and the indexes of texts look at the sources' own graphs alone; works, which no rule adds anything to, come
+    after, so that what these cost does not grow with the works."""
     making = workspace.snapshots / f".making-{version}-{os.getpid()}"
     making.mkdir()
     base = workspace.settings.base
-    store = ox.Store(str(making / "store"))
+    store = ox.Store()
     _load(store, base, [(one.source.graph, one.public) for one in mapped], report)
     manifest = _manifest(workspace, version, mapped, store)
-    _load_manifest(store, base, manifest)
     report("Checking")
     if problems := checks.check_store(store, base, files=workspace.ontology_files()):
         raise KgraphError(problems)
+    works = make_works(workspace, harvests, _terms(workspace, store), report) if harvests else None
+    if works:
+        manifest["works"] = read_state(works).works
+        manifest["content"] = sha256(f"{manifest['content']} {works.name}".encode()).hexdigest()
+        copy_index(works, making / INDEX)
+    _load_manifest(store, base, manifest)
+    _write_store(store, making, works)
     report("Indexing texts and laying out the concept network")
     search.build_index(store, making / "search.sqlite")
     network.build_network(store, base, making / "network.json")
@@ -114,17 +142,23 @@ def _make_snapshot(workspace: Workspace, version: str, mapped: list[Mapped], rep
     for one in mapped:
         if one.text is not None:
             (making / "texts" / f"{Path(one.source.graph).name}.txt").write_text(one.text, encoding="utf-8")
-    store.optimize()
-    store.flush()
-    del store
     _write_manifest(making, manifest)
     name = version
     while (workspace.snapshots / name).exists():  # built anew: readers keep the old one until the new one is named as current
         name += "+"
-    _make_restricted(workspace, name, mapped, manifest, report)
+    _make_restricted(workspace, name, mapped, works, manifest, report)
     # what is restricted now may stand open in older snapshots: none is kept beside a second store
     _publish(workspace, making, name, kept=1 if any(one.restricted for one in mapped) else KEPT)
+    forget_works(workspace, works)
     return manifest
+
+
+def _terms(workspace: Workspace, store: ox.Store) -> Terms:
+    """What works are tagged with and named by: the concepts of all ontology files, and the IRIs that studies give to works."""
+    quads = [quad for path in workspace.ontology_files() for quad in parse_turtle(path)]
+    query = f"SELECT ?work ?id WHERE {{ ?work <{KG.openAlexId}> ?id }} ORDER BY DESC(?work)"
+    names = {OPENALEX + row["id"]: row["work"] for row in rows(run(store, query, workspace.settings.base))}
+    return Terms(tuple(sorted(read_labels(quads))), all_broader(quads), names)
 
 
 def _load(store: ox.Store, base: str, graphs: list[tuple[str, bytes]], report: Report) -> None:
@@ -137,7 +171,9 @@ def _load(store: ox.Store, base: str, graphs: list[tuple[str, bytes]], report: R
     report(f"Inferred {number:,} triples in {time.perf_counter() - started:.1f} s")
 
 
-def _make_restricted(workspace: Workspace, name: str, mapped: list[Mapped], manifest: dict[str, Any], report: Report) -> None:
+def _make_restricted(
+    workspace: Workspace, name: str, mapped: list[Mapped], works: Path | None, manifest: dict[str, Any], report: Report
+) -> None:
     """The second store: everything, with what is restricted. Only made when something is."""
     target = workspace.restricted / name
     shutil.rmtree(target, ignore_errors=True)
@@ -146,13 +182,22 @@ def _make_restricted(workspace: Workspace, name: str, mapped: list[Mapped], mani
     report("Building the second store, with what is restricted")
     making = workspace.restricted / f".making-{name}-{os.getpid()}"
     making.mkdir(mode=0o700)
-    store = ox.Store(str(making / "store"))
+    store = ox.Store()
     _load(store, workspace.settings.base, [(one.source.graph, one.public + one.restricted) for one in mapped], report)
-    store.optimize()
-    store.flush()
-    del store
+    _write_store(store, making, works)
     _write_manifest(making, manifest)
     os.replace(making, target)
+
+
+def _write_store(own: ox.Store, making: Path, works: Path | None) -> None:
+    """The store of a snapshot: a copy of the store of works (of hard links), where there is one, and the sources' own quads."""
+    if works is not None:
+        copy_works(works, making / "store")
+    store = ox.Store(str(making / "store"))
+    store.bulk_load(own.dump(format=ox.RdfFormat.N_QUADS), ox.RdfFormat.N_QUADS)
+    if works is None:
+        store.optimize()
+    store.flush()
 
 
 def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:

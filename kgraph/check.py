@@ -1,5 +1,6 @@
 """`kgraph check`: everything that can be said about the sources without publishing anything."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -8,7 +9,7 @@ from typing import Any
 
 import pyoxigraph as ox
 
-from kgraph import checks, reasoner
+from kgraph import checks, reasoner, tables
 from kgraph.counts import all_issues
 from kgraph.errors import KgraphError, Problem
 from kgraph.inference import infer
@@ -17,6 +18,8 @@ from kgraph.mappings import read_mappings
 from kgraph.queries import load_queries, run
 from kgraph.studyfile import LoadedStudy, load_study
 from kgraph.vocabulary import Vocabulary
+from kgraph.workmapping import openalex_iri, work_iri
+from kgraph.works import WORKS, harvest_names, read_ledger, read_lines
 from kgraph.workspace import Workspace
 
 
@@ -81,6 +84,7 @@ def check_workspace(workspace: Workspace, with_reasoner: bool = True) -> CheckRe
     mapped, broken = _map(workspace, words)
     report.results.append(CheckResult("turtle", f"{len(workspace.ontology_files())} files with concepts", broken))
     report.results.append(_mappings(workspace, words))
+    report.results.append(_works(workspace, studies))
     report.issues = _issues(studies)
     if not report.ok:
         reason = "mend the above first"
@@ -135,6 +139,8 @@ def _map(workspace: Workspace, words: Vocabulary) -> tuple[list[Mapped], list[Pr
     """Every source as triples, leaving out study files and mappings that do not load: they are reported on their own."""
     mapped, problems = [], []
     for source in workspace.sources():
+        if source.kind == "works":  # they have a check of their own
+            continue
         try:
             mapped.append(map_source(workspace, source, words))
         except KgraphError as error:
@@ -154,6 +160,42 @@ def _mappings(workspace: Workspace, words: Vocabulary) -> CheckResult:
     problems += [problem for table in tables for problem in table.problems]
     looked = f"{sum(len(table.rows) for table in tables)} mappings in {len(tables)} tables"
     return CheckResult("mappings", looked, problems)
+
+
+def _works(workspace: Workspace, studies: list[LoadedStudy]) -> CheckResult:
+    """The records of every harvest, line by line: whether they are what the ledger says, and which are cited and retracted."""
+    number, problems, names = 0, [], harvest_names(workspace)
+    cited = _cited(studies)
+    for name in names:
+        path = workspace.folder / "works" / name / WORKS
+        try:
+            ledger, digest = read_ledger(workspace, name), hashlib.sha256()
+            for line, record in read_lines(path):
+                digest.update(line + b"\n")
+                number += 1
+                if record.get("is_retracted") is True:
+                    problems += [
+                        Problem(f"{place} is retracted, says OpenAlex", "Look at what rests on it", file, severity="warning")
+                        for place, file in cited.get(work_iri(record), []) + cited.get(openalex_iri(record), [])
+                    ]
+            if ledger is not None and digest.hexdigest() != ledger.sha256:
+                remedy = "Take the files back from your version control, or harvest again: kgraph harvest"
+                problems.append(Problem("the works are not those of which the ledger tells", remedy, str(path)))
+        except KgraphError as error:
+            problems.extend(error.problems)
+    return CheckResult("works", f"{number:,} records in {len(names)} harvests, line by line", list(dict.fromkeys(problems)))
+
+
+def _cited(studies: list[LoadedStudy]) -> dict[str, list[tuple[str, str]]]:
+    """By the IRI of a work: what of a study means it, and the file that says so."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for loaded in studies:
+        study = loaded.study
+        works = [("report", study.report), *((f"reference {one.number}", one.work) for one in study.references)]
+        for place, work in works:
+            if iri := tables.work_iri(work):
+                found.setdefault(str(iri), []).append((place, str(loaded.yaml.path)))
+    return found
 
 
 def _issues(studies: list[LoadedStudy]) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kgraph import __version__, harvest_commands, study_commands
+from kgraph import __version__, harvest_commands, study_commands, tag_commands, works_commands
 from kgraph.errors import KgraphError, fail
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ app = typer.Typer(
 
 app.add_typer(study_commands.app, name="study")
 app.add_typer(harvest_commands.app, name="harvest")
+app.command("tag")(tag_commands.tag)
+app.command()(works_commands.works)
 
 Folder = Annotated[Path, typer.Option("-w", "--workspace", help="The workspace; by default the one around the current folder.")]
 HERE = Path(".")

@@ -111,7 +111,11 @@ def explain(store: ox.Store, triple: Triple, inferred: ox.NamedNode) -> Explanat
 
 def _explain(store: ox.Store, triple: Triple, inferred: ox.NamedNode, above: frozenset[Triple]) -> Explanation | None:
     graphs = [quad.graph_name for quad in store.quads_for_pattern(*triple, None)]
-    stated = [graph.value for graph in graphs if isinstance(graph, ox.NamedNode) and graph != inferred]
+    stated = [
+        graph.value if isinstance(graph, ox.NamedNode) else "the records of works (the default graph)"
+        for graph in graphs
+        if graph != inferred
+    ]
     if stated:
         return Explanation(triple, graphs=sorted(stated))
     if not graphs or triple in above:

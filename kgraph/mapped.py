@@ -1,5 +1,6 @@
 """Every source of a workspace as triples: from the cache where it has not changed, mapped anew where it has."""
 
+import json
 import re
 import time
 from collections.abc import Callable, Iterable
@@ -10,13 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pyoxigraph as ox
+from rdflib import Graph, Literal, URIRef
+from rdflib.namespace import DCTERMS, PROV, RDF, RDFS, XSD
 
-from kgraph.errors import KgraphError, Problem
+from kgraph.errors import KgraphError, Problem, fail
 from kgraph.mapping import map_study
 from kgraph.mappings import map_mappings, read_mappings
-from kgraph.names import CONCEPT
+from kgraph.names import CONCEPT, KG
 from kgraph.studyfile import load_study
 from kgraph.vocabulary import Vocabulary, make_vocabulary, parse_turtle
+from kgraph.works import read_ledger
 from kgraph.workspace import Source, Workspace, mapping_digest, replace_file
 
 _CONCEPT = re.compile(b"<" + re.escape(str(CONCEPT)).encode() + b"([^>]*)>")
@@ -78,6 +82,8 @@ def map_source(workspace: Workspace, source: Source, words: Vocabulary | None) -
         return _map_study(source, workspace.settings.base, words)
     if source.kind == "mappings":
         return _map_mappings(source, words)
+    if source.kind == "harvest":
+        return _map_harvest(source, workspace)
     return Mapped(source, _canonical(quad for path in source.paths for quad in parse_turtle(path)))
 
 
@@ -139,6 +145,31 @@ def _map_mappings(source: Source, words: Vocabulary | None) -> Mapped:
     if problems := [problem for table in tables for problem in table.problems]:
         raise KgraphError(problems)
     return Mapped(source, _lines(map_mappings(tables)))
+
+
+def _map_harvest(source: Source, workspace: Workspace) -> Mapped:
+    """What is known of a harvest: the question, when, of whom, how much came and what did not."""
+    name = source.paths[0].parent.name
+    ledger = read_ledger(workspace, name)
+    if ledger is None:
+        raise fail("there is no such file", "Take it back from your version control", file=source.paths[0])
+    graph, node = Graph(), URIRef(f"{workspace.settings.base}harvest/{name}")
+    pairs = [
+        (RDF.type, KG.Harvest),
+        (RDF.type, PROV.Activity),
+        (DCTERMS.identifier, Literal(name)),
+        (RDFS.label, Literal(name)),
+        (DCTERMS.description, Literal(ledger.says, lang="en")),
+        (KG.question, Literal(json.dumps(ledger.question, ensure_ascii=False, sort_keys=True))),
+        (DCTERMS.source, Literal(ledger.service)),
+        (PROV.startedAtTime, Literal(ledger.began, datatype=XSD.dateTime)),
+        (PROV.endedAtTime, Literal(ledger.finished, datatype=XSD.dateTime)),
+        (KG.worksCount, Literal(ledger.works)),
+        *((KG.notFound, Literal(str(one.get("doi") or one.get("title")))) for one in ledger.missing),
+    ]
+    for predicate, value in pairs:
+        graph.add((node, predicate, value))
+    return Mapped(source, _lines(graph))
 
 
 def _lines(graph: Any) -> bytes:

@@ -151,7 +151,7 @@ class StudyMapper:
             self.add(node, (SKOS.note, Literal(agent.note, lang="en")))
 
     def work(self, work: Work, otherwise: URIRef) -> URIRef:
-        node = tables.doi_iri(work.doi) if work.doi else otherwise
+        node = tables.work_iri(work) or otherwise
         self.add(node, (RDF.type, tables.WORK_TYPES[work.type]))
         self.table(node, work, tables.WORK)
         if work.authors:
@@ -254,8 +254,7 @@ class StudyMapper:
         self.add(node, (KG.anchorStatus, Literal("verified" if self.loaded.text else "hash-only")))
 
     def work_of(self, reference: Reference) -> URIRef:
-        doi = reference.work.doi
-        return tables.doi_iri(doi) if doi else self.iri("reference", reference.number, "work")
+        return tables.work_iri(reference.work) or self.iri("reference", reference.number, "work")
 
     def codings(self, target: URIRef, key: str, codings: list[Coding]) -> None:
         for coding in codings:

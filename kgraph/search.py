@@ -207,7 +207,7 @@ def _exact_matches(index: sqlite3.Connection, question: str) -> list[_Match]:
 
 def _word_matches(index: sqlite3.Connection, words: list[str]) -> list[_Match]:
     """Texts with all the words (the last may be only begun); where there are none, texts with some of them."""
-    terms = ["(" + " OR ".join(f'"{spelling}"' for spelling in _spellings(word)) + ")" for word in words]
+    terms = ["(" + " OR ".join(f'"{spelling}"' for spelling in spellings(word)) + ")" for word in words]
     terms[-1] = f'({terms[-1]} OR "{words[-1]}" *)'
     found = _match_words(index, " AND ".join(terms), words)
     if found or len(words) == 1:
@@ -216,7 +216,7 @@ def _word_matches(index: sqlite3.Connection, words: list[str]) -> list[_Match]:
     return [_Match(m.item, m.role, m.language, m.score * PARTLY, m.snippet) for m in every]
 
 
-def _spellings(word: str) -> list[str]:
+def spellings(word: str) -> list[str]:
     """A word as it was typed, and as it is spelt on the other side of the Atlantic."""
     word = word.casefold()
     found = {word}

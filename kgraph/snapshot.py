@@ -127,7 +127,7 @@ def list_snapshots(workspace: Workspace) -> dict[str, Any]:
                 "published": path.parent.name == published,
                 "built": manifest["built"],
                 "age": str(timedelta(seconds=int(age.total_seconds()))),
-                "counts": manifest["counts"],
+                "counts": manifest["counts"] | ({"works": manifest["works"]} if "works" in manifest else {}),
             }
         )
     current = workspace.published_version() == workspace.version(list(workspace.sources()))

@@ -112,6 +112,9 @@ class Work(Record):
     doi: Doi | None = None
     pmid: Line | None = None
     pmcid: Annotated[str, _form(r"^PMC\d+$", "PMC and digits: PMC7260836")] | None = None
+    openalex: Annotated[str, _form(r"^W[1-9]\d*$", "W and digits: W2741809807")] | None = Field(
+        None, description="identifier in OpenAlex, for a work without a DOI: joins it to its record there"
+    )
     license: Url | None = None
     received: Line | None = None
     accepted: Line | None = None

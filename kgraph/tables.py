@@ -9,7 +9,7 @@ from rdflib import Literal, URIRef
 from rdflib.namespace import DCTERMS, FOAF, PROV, RDFS, SKOS, XSD
 
 from kgraph.names import BIBO, CONCEPT, FABIO, KG, PRISM, SCHEMA
-from kgraph.study import Text
+from kgraph.study import Text, Work
 
 
 class Names(Protocol):
@@ -115,6 +115,7 @@ WORK: Table = (
     ("doi", PRISM.doi, as_is),
     ("pmid", FABIO.hasPubMedId, as_is),
     ("pmcid", FABIO.hasPubMedCentralId, as_is),
+    ("openalex", KG.openAlexId, as_is),
     ("license", DCTERMS.license, as_iri),
     ("received", DCTERMS.dateSubmitted, as_is),
     ("accepted", DCTERMS.dateAccepted, as_is),
@@ -247,3 +248,10 @@ AGENT_TYPES = {"person": FOAF.Person, "organization": FOAF.Organization, "softwa
 def doi_iri(doi: str) -> URIRef:
     """The IRI of a DOI; what an IRI cannot hold (older DOIs have < and >) is percent-encoded."""
     return URIRef("https://doi.org/" + quote(doi, safe="/:;()@!$&'*+,=-._~"))
+
+
+def work_iri(work: Work) -> URIRef | None:
+    """The IRI of a work: by its DOI, else by its identifier in OpenAlex; None where neither is known."""
+    if work.doi:
+        return doi_iri(work.doi)
+    return URIRef(f"https://openalex.org/{work.openalex}") if work.openalex else None

@@ -73,6 +73,25 @@ def make_vocabulary(quads: Iterable[ox.Quad]) -> Vocabulary:
     return Vocabulary(facets, names, {slug: tuple(labels.get(slug, ())) for slug in facets})
 
 
+def all_broader(quads: Iterable[ox.Quad]) -> dict[str, tuple[str, ...]]:
+    """By the slug of a concept: the slugs of all that stand above it, sorted. Circles, which a check reports, do no harm."""
+    above: dict[str, set[str]] = {}
+    for quad in quads:
+        if quad.predicate.value == _SKOS + "broader" and isinstance(quad.object, ox.NamedNode):
+            slug = getattr(quad.subject, "value", "").removeprefix(CONCEPT)
+            above.setdefault(slug, set()).add(quad.object.value.removeprefix(CONCEPT))
+    found = {}
+    for slug, next_ones in above.items():
+        seen: set[str] = set()
+        todo = set(next_ones)
+        while todo:
+            one = todo.pop()
+            seen.add(one)
+            todo |= above.get(one, set()) - seen
+        found[slug] = tuple(sorted(seen - {slug}))
+    return found
+
+
 def parse_turtle(path: Path) -> list[ox.Quad]:
     """The triples of a Turtle file; relative IRIs are concepts. Raises `KgraphError` with the line of what is wrong."""
     try:

@@ -23,11 +23,12 @@ import orjson
 
 from kgraph.errors import fail
 from kgraph.openalex import work_id
-from kgraph.workspace import Workspace, replace_file
+from kgraph.selection import one_line as one_line
+from kgraph.workspace import HARVEST, Workspace, replace_file
 from kgraph.workterms import bare_doi
 
 Record = dict[str, Any]
-WORKS, LEDGER = "works.jsonl.gz", "ledger.json"
+WORKS, LEDGER = HARVEST
 
 
 @dataclass
@@ -105,15 +106,6 @@ def read_lines(path: Path) -> Iterator[tuple[bytes, Record]]:
         raise fail("is no work in JSON", remedy, file=path, line=number) from error
     except (OSError, EOFError, zlib.error) as error:
         raise fail(f"cannot be read ({error})", remedy, file=path) from error
-
-
-def one_line(record: Record) -> bytes:
-    """A record as one line of JSON, which every reader of JSON takes: a lone surrogate becomes U+FFFD."""
-    try:
-        return orjson.dumps(record)
-    except TypeError:
-        text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
 
 
 def brief(record: Record) -> Record:

@@ -28,12 +28,21 @@ MAPPING_MODULES = (
 )  # fmt: skip
 BUILD_MODULES = ("build", "checks", "inference", "layout", "network", "queries", "search")
 
-Kind = Literal["ontology", "concepts", "extension", "study", "mappings"]
+WORKS_MODULES = (
+    "abbreviations", "labelforms", "mentions", "names", "tables", "tagcontext", "tagging", "tagtables", "workindex", "workmapping",
+    "workstore", "workstream", "worktables", "workterms",
+)  # fmt: skip
+HARVEST = ("works.jsonl.gz", "ledger.json")  # the files of a harvest
+
+Kind = Literal["ontology", "concepts", "extension", "study", "mappings", "harvest", "works"]
 
 
 @dataclass(frozen=True)
 class Source:
-    """Files that become one named graph: `graph` is its path under the base IRI, `digest` the hash of their content."""
+    """Files that become one named graph: `graph` is its path under the base IRI, `digest` the hash of their content.
+
+    Of the kind `works` are the records of a harvest; they become no graph of their own (see `kgraph.workstore`).
+    """
 
     kind: Kind
     graph: str
@@ -50,6 +59,7 @@ class Workspace:
         self.cache = self.built / "cache"
         self.snapshots = self.built / "snapshots"
         self.restricted = self.built / "restricted"
+        self.works = self.built / "works"
 
     @cached_property
     def settings(self) -> Settings:
@@ -85,13 +95,19 @@ class Workspace:
         for path in sorted((self.folder / "ontology").glob("*.sssom.tsv")):
             yield _source("mappings", f"graph/mappings/{path.name.removesuffix('.sssom.tsv')}", path)
 
+        for ledger in sorted((self.folder / "works").glob(f"[!.]*/{HARVEST[1]}")):
+            name = ledger.parent.name
+            yield _source("harvest", f"graph/works/{name}", ledger)
+            yield _source("works", f"works/{name}", ledger.with_name(HARVEST[0]))
+
     def version(self, sources: list[Source]) -> str:
         """The version that a build of these sources has: the same inputs give the same version."""
         parts = {source.graph: source.digest for source in sources}
         rules = sorted(
             [*(ONTOLOGY / "rules").glob("*.rq"), *(ONTOLOGY / "queries").glob("*/*.rq"), *(ONTOLOGY / "shapes").glob("*.ttl")]
         )
-        inputs = [self.settings.base, self.settings.name, parts, _digest(rules), mapping_digest(), _modules_digest(BUILD_MODULES)]
+        made_by = [mapping_digest(), works_digest(), _modules_digest(BUILD_MODULES)]
+        inputs = [self.settings.base, self.settings.name, parts, _digest(rules), *made_by]
         return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
 
     def published_version(self) -> str | None:
@@ -110,6 +126,12 @@ class Workspace:
 def mapping_digest() -> str:
     """The mapping's version: a hash of the modules that make triples from a study file."""
     return _modules_digest(MAPPING_MODULES)
+
+
+def works_digest() -> str:
+    """The version of the mapping of works: a hash of the modules and data that make triples and entries from records."""
+    modules = [PACKAGE / f"{module}.py" for module in WORKS_MODULES]
+    return _digest([*modules, *sorted((ONTOLOGY / "tagging").glob("*"))])
 
 
 def find_workspace(folder: str | Path = ".") -> Workspace:
@@ -166,10 +188,12 @@ def _digest(paths: tuple[Path, ...] | list[Path]) -> str:
     digest = hashlib.sha256()
     for path in paths:
         try:
-            content = path.read_bytes()
+            with path.open("rb") as stream:
+                digest.update(f"{path.name}\0{os.fstat(stream.fileno()).st_size}\0".encode())
+                while piece := stream.read(1 << 20):
+                    digest.update(piece)
         except OSError as error:
             raise fail(f"cannot be read ({error.strerror})", "Check the path and its permissions", file=path) from error
-        digest.update(f"{path.name}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()
 
 

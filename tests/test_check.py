@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from harvests import made_up_records, put_harvest, record
 from kgraph import check, reasoner
 from kgraph.check import CheckReport, check_workspace
 from kgraph.cli import app
 from kgraph.workspace import Workspace
 
 Change = Callable[..., Path]
-CHECKS = ["schema", "links", "concepts", "anchors", "turtle", "mappings", "shapes", "graph", "questions", "reasoner"]
-LATER = CHECKS[6:]
+CHECKS = ["schema", "links", "concepts", "anchors", "turtle", "mappings", "works", "shapes", "graph", "questions", "reasoner"]
+LATER = CHECKS[7:]
 HERMIT = pytest.mark.skipif(shutil.which("java") is None, reason="the reasoner needs Java")
 
 
@@ -55,7 +56,7 @@ def test_what_is_broken_in_a_study_file_fails_its_check(tiny: Workspace, change:
     change(old, new)
     report = check_workspace(tiny)
     assert not report.ok
-    wanted = {other: "1 wrong" if other == name else "ok" for other in CHECKS[:6]}
+    wanted = {other: "1 wrong" if other == name else "ok" for other in CHECKS[:7]}
     assert result_of(report) == wanted | dict.fromkeys(LATER, "skipped: mend the above first")
     (problem,) = report.problems
     assert (problem.check, problem.field) == (name, field)
@@ -164,3 +165,21 @@ def test_a_file_that_cannot_be_read_at_all_is_an_answer_too(tiny: Workspace) -> 
     assert ran.exit_code == 1
     (problem,) = json.loads(ran.stdout)["problems"]
     assert (problem["field"], problem["line"]) == ("nam", 1)
+
+
+def test_a_retracted_work_that_a_study_rests_on_is_told(tiny: Workspace) -> None:
+    retracted = record(1, doi="https://doi.org/10.1234/walk.2024", is_retracted=True)
+    put_harvest(tiny, "few", [retracted, record(2, is_retracted=True)])
+    report = check_workspace(tiny, with_reasoner=False)
+    found = [problem for problem in report.problems if problem.check == "works"]
+    assert [(p.severity, p.found, Path(p.file).name) for p in found] == [
+        ("warning", "report is retracted, says OpenAlex", "tiny-2024.yaml")
+    ]
+    assert result_of(report)["works"] == "1 to look at"
+
+
+def test_works_that_the_ledger_does_not_tell_of_are_wrong(tiny: Workspace) -> None:
+    put_harvest(tiny, "few", made_up_records(), sha256="0" * 64)
+    report = check_workspace(tiny, with_reasoner=False)
+    assert [Path(p.file).name for p in report.problems if p.check == "works"] == ["works.jsonl.gz"]
+    assert not report.ok

@@ -14,12 +14,26 @@ LAYERS = (
     # reading, and records to RDF
     ("yamlfile", "vocabulary", "validation", "studylinks", "studyfile", "tables", "mapping", "mappings"),
     ("workterms", "worktables", "workmapping"),
+    ("tagtables", "labelforms", "tagcontext", "abbreviations", "tagging", "mentions", "workindex"),  # concepts in works
     ("openalexerrors", "openalex", "question"),
     ("workspace", "works", "journal", "gathering", "harvest"),  # sources
-    ("skeleton", "queries", "mapped", "snapshot"),  # named graphs, the store, queries by name
+    ("skeleton", "queries", "mapped", "snapshot", "workstream", "workstore"),  # named graphs, the store, queries by name
     # meaning
-    ("answers", "reading", "layout", "network", "search", "inference", "reasoner", "shapes", "checks", "check", "build"),
-    ("web", "study_commands", "harvest_commands", "cli", "__main__"),  # faces
+    (
+        "answers",
+        "reading",
+        "layout",
+        "network",
+        "search",
+        "worklist",
+        "inference",
+        "reasoner",
+        "shapes",
+        "checks",
+        "check",
+        "build",
+    ),
+    ("web", "study_commands", "harvest_commands", "works_commands", "tag_commands", "cli", "__main__"),  # faces
 )
 ORDER = [module for layer in LAYERS for module in layer]  # within a layer, too, only what stands before
 
