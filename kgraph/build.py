@@ -65,7 +65,7 @@ def build(workspace: Workspace, report: Report = lambda line: None, force: bool 
         if problems:
             raise KgraphError(problems)
         mapped, harvests = _open_harvests(mapped, [source for source in sources if source.kind == "works"], report)
-        manifest = _make_snapshot(workspace, version, mapped, harvests, report)
+        manifest = _make_snapshot(workspace, version, mapped, harvests, report, force)
         forget_unused(workspace, sources)
         report(f"Published {version}")
         return Built(version, True, [one.source.graph for one in mapped if one.anew], manifest)
@@ -115,7 +115,7 @@ def _sweep(workspace: Workspace) -> None:
 
 
 def _make_snapshot(
-    workspace: Workspace, version: str, mapped: list[Mapped], harvests: list[Source], report: Report
+    workspace: Workspace, version: str, mapped: list[Mapped], harvests: list[Source], report: Report, anew: bool
 ) -> dict[str, Any]:
     """Rules, checks and the indexes of texts look at the sources' own graphs alone; works, which no rule adds anything to, come
     after, so that what these cost does not grow with the works."""
@@ -128,7 +128,7 @@ def _make_snapshot(
     report("Checking")
     if problems := checks.check_store(store, base, files=workspace.ontology_files()):
         raise KgraphError(problems)
-    works = make_works(workspace, harvests, _terms(workspace, store), report) if harvests else None
+    works = make_works(workspace, harvests, _terms(workspace, store), report, anew) if harvests else None
     if works:
         manifest["works"] = read_state(works).works
         manifest["content"] = sha256(f"{manifest['content']} {works.name}".encode()).hexdigest()

@@ -35,6 +35,7 @@ from kgraph.workterms import OPENALEX
 
 Report = Callable[[str], None]
 GROWTH = 0.1  # by how much a store may grow before it is put in order anew
+TELL = 10_000  # works after which it is told how far it is
 WAITING = 4  # chunks of works that wait to be written into the index, at most
 MANY = 0.5  # share of new works from which on all are mapped anew
 STORE, INDEX, STATE = "store", FILE, "state.json"
@@ -62,27 +63,28 @@ class State:
     loose: int = 0
 
 
-def make_works(workspace: Workspace, sources: list[Source], terms: Terms, report: Report) -> Path:
-    """The folder of the store of works of these sources (of kind `works`); it is made unless it is there.
+def make_works(workspace: Workspace, sources: list[Source], terms: Terms, report: Report, anew: bool = False) -> Path:
+    """The folder of the store of works of these sources (of kind `works`); it is made unless it is there (`anew`: in any case).
 
     Raises `KgraphError` for damaged files; what is there stays as it was.
     """
     state = State(_rules(workspace, terms), {Path(source.graph).name: source.digest for source in sources})
     key = sha256(json.dumps([state.rules, state.harvests], sort_keys=True).encode()).hexdigest()[:32]
     folder = workspace.works / key
-    if (folder / STATE).is_file():
+    if (folder / STATE).is_file() and not anew:
         return folder
     making = workspace.works / f".making-{os.getpid()}"
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(parents=True)
     started = time.perf_counter()
-    maker = _Maker(workspace, making, state, terms)
-    grown = maker.grow(_newest(workspace, state.rules))
+    maker = _Maker(workspace, making, state, terms, report)
+    grown = not anew and maker.grow(_newest(workspace, state.rules))
     if not grown:
         maker.fill()
     took = time.perf_counter() - started
     report(f"{'Added' if grown else 'Mapped'} {maker.added:,} works, {maker.lines:,} triples in {took:.1f} s")
     replace_file(making / STATE, json.dumps(asdict(state), indent=1).encode())
+    shutil.rmtree(folder, ignore_errors=True)
     os.replace(making, folder)
     return folder
 
@@ -126,8 +128,8 @@ def _newest(workspace: Workspace, rules: str) -> Path | None:
 class _Maker:
     """Makes the store of works of some harvests in a folder: `grow` from another one, or `fill` from nothing."""
 
-    def __init__(self, workspace: Workspace, making: Path, state: State, terms: Terms) -> None:
-        self.making, self.state, self.terms = making, state, terms
+    def __init__(self, workspace: Workspace, making: Path, state: State, terms: Terms, report: Report) -> None:
+        self.making, self.state, self.terms, self.report = making, state, terms, report
         self.base = workspace.settings.base
         self.files = {harvest: workspace.folder / "works" / harvest / WORKS for harvest in state.harvests}
         self.added = self.lines = 0
@@ -231,12 +233,17 @@ class _Maker:
     ) -> Iterator[bytes]:
         yield "".join([map_rules(self.base), *self.joining]).encode()
         writing: deque[Future[None]] = deque()
+        done, told = 0, TELL
         for quads, entries in map_lines(lines, len(harvests), iris, self.terms.labels, self.base):
             writing.append(side.submit(index.add, entries, harvests))
             if len(writing) > WAITING:
                 writing.popleft().result()
             members = (self._member(entry.iri, harvest) for entry in entries for harvest in harvests[entry.openalex])
             yield quads + "".join(members).encode()
+            done += len(entries)
+            if done >= told:
+                self.report(f"Mapped {done:,} of {len(harvests):,} works")
+                told += TELL
         for one in writing:
             one.result()
 

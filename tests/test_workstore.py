@@ -349,6 +349,15 @@ def test_a_harvest_that_tells_of_a_restricted_study_is_left_out(tiny: Workspace,
     assert not [quad for quad in snapshot.store if "tiny-2024" in str(quad)]
 
 
+def test_a_damaged_store_of_works_is_made_anew_when_asked(tiny: Workspace) -> None:
+    put_harvest(tiny, "a", real_records()[:3])
+    before = quads(built(tiny))
+    (folder,) = tiny.works.iterdir()
+    shutil.rmtree(folder / "store")
+    build(tiny, force=True)
+    assert quads(kgraph.open(str(tiny.folder))) == before
+
+
 def test_old_stores_of_works_are_deleted(tiny: Workspace) -> None:
     for number in (3, 5, 4):
         put_harvest(tiny, "a", real_records()[:number])
