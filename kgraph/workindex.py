@@ -14,12 +14,10 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from kgraph.workcolumns import FACETS, write_columns
 from kgraph.workmapping import Record, openalex_iri, work_iri
 from kgraph.workterms import NULL_AUTHOR, OPENALEX, abstract_words, clean, openalex_id
 
-FACETS = (
-    "year", "type", "language", "access", "country", "concept", "topic", "author", "source", "retracted", "harvest", "named",
-)  # fmt: skip
 COLUMNS = ("openalex", "iri", "digest", "title", "authors", "year", "source", "type", "cited", "open", "retracted")
 FILE = "works.sqlite"  # in the folder of a snapshot
 SHOWN_AUTHORS = 3
@@ -45,8 +43,6 @@ CREATE VIRTUAL TABLE words USING fts5 (title, abstract, content = '', tokenize =
 _INDEXES = """
 CREATE INDEX IF NOT EXISTS has_value ON has (value, work);
 CREATE INDEX IF NOT EXISTS cites_cited ON cites (cited);
-CREATE INDEX IF NOT EXISTS work_cited ON work (cited DESC, id);
-CREATE INDEX IF NOT EXISTS work_year ON work (year DESC, id);
 CREATE INDEX IF NOT EXISTS value_works ON value (facet, works DESC);
 """
 
@@ -173,8 +169,9 @@ def spaced(text: str) -> str:
 
 
 class IndexWriter:
-    """Writes entries into an index, a new one or one that exists already: `finish` it, and `close` it in any case. One thread at a
-    time may use it.
+    """Writes entries into an index, a new one or one that exists already: `finish` it, and `close` it in any case.
+
+    One thread at a time may use it.
 
     `broader` gives every concept (slug) all that stand above it.
     """
@@ -281,6 +278,7 @@ class IndexWriter:
         for number, slug in concepts:
             for facet in COUNTED:
                 self._count(number, slug, facet)
+        write_columns(self._db)
         self._db.execute("INSERT INTO words (words) VALUES ('optimize')")
         self._db.execute("ANALYZE")
         self._db.execute("COMMIT")

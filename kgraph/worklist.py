@@ -2,25 +2,23 @@
 
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from kgraph.errors import fail
 from kgraph.search import MAX_LETTERS, MAX_WORDS, spellings
-from kgraph.workindex import CHINESE, FACETS
+from kgraph.workcolumns import FACETS, LISTED, SORTS, Columns, Mask
+from kgraph.workindex import CHINESE
 
-ORDERS = {
-    "relevance": "score, id",
-    "cited": "cited DESC, id",
-    "newest": "year DESC, cited DESC, id",
-    "oldest": "year IS NULL, year, id",
-    "inside": "inside DESC, cited DESC, id",
-    "title": "title COLLATE NOCASE, id",
-}
-LISTED = ("year", "type", "language", "access", "country", "concept", "topic", "author", "source", "harvest", "retracted")
+RELEVANCE = "relevance"
+ORDERS = (RELEVANCE, *SORTS)
+RANKED = 5000  # works that are put in order by how well they fit a text, at most; more are put in order by citations
 _COLUMNS = "openalex, iri, title, authors, year, source, type, cited, inside, open, retracted"
 _RUN = re.compile(f"(?:{CHINESE.pattern})+")
 
@@ -88,10 +86,10 @@ class WorkIndex:
         self.exists = path.is_file()
 
     def find(self, wanted: Wanted, order: str = "", offset: int = 0, limit: int = 50, facets: int = 0) -> Found:
-        """The works that are wanted, in an order of `ORDERS` (by relevance if a text is wanted, else by citations): at most
-        `limit` after `offset`; of each facet the `facets` commonest values. Raises `KgraphError` for an unknown one."""
-        order = order or ("relevance" if wanted.text.strip() else "cited")
-        if order not in ORDERS:
+        """The works that are wanted, in an order of `ORDERS` or, where a text is wanted and they are not too many, by relevance
+        (`order` is empty or says so): at most `limit` after `offset`; of each facet the `facets` commonest values. Raises
+        `KgraphError` for an order or a facet that there is not."""
+        if order and order not in ORDERS:
             raise fail(f"there is no order {order!r}", f"There are: {', '.join(ORDERS)}")
         for facet, _ in wanted.values:
             if facet not in FACETS:
@@ -99,14 +97,15 @@ class WorkIndex:
         if not self.exists:
             return Found(0, [])
         with self._reading() as db:
-            if not wanted:
-                number = db.execute("SELECT count(*) FROM work").fetchone()[0]
-                rows = db.execute(_listing("work", order), (limit, offset))
-                return Found(number, _rows(rows), self._all_facets(db, facets) if facets else {})
-            _choose(db, wanted)
-            number = db.execute("SELECT count(*) FROM chosen").fetchone()[0]
-            rows = db.execute(_listing("work JOIN chosen USING (id)", order), (limit, offset))
-            return Found(number, _rows(rows), self._facets(db, facets) if facets else {})
+            mask = self._mask(db, wanted)
+            number = int(np.count_nonzero(mask))
+            if wanted.text.strip() and order in ("", RELEVANCE) and number <= RANKED:
+                query = "SELECT rowid FROM words WHERE words MATCH ? ORDER BY bm25(words, 4.0, 1.0), rowid"
+                ids = [row[0] for row in db.execute(query, (expression(wanted.text),)) if mask[row[0]]]
+            else:
+                ids = self._columns.ordered(mask, order if order in SORTS else "cited").tolist()
+            works = _rows(db, ids[offset : offset + limit])
+            return Found(number, works, self._facets(db, mask if wanted else None, facets) if facets else {})
 
     def work(self, name: str) -> WorkRow | None:
         """A work by its IRI or OpenAlex id, or None. Of several records of one IRI, the most cited."""
@@ -114,8 +113,8 @@ class WorkIndex:
             return None
         column = "openalex" if re.fullmatch("W[0-9]+", name) else "iri"
         with self._reading() as db:
-            rows = db.execute(f"SELECT {_COLUMNS} FROM work WHERE {column} = ? ORDER BY cited DESC, id LIMIT 1", (name,))  # noqa: S608
-            return next(iter(_rows(rows)), None)
+            rows = db.execute(f"SELECT id FROM work WHERE {column} = ? ORDER BY cited DESC, id LIMIT 1", (name,))  # noqa: S608
+            return next(iter(_rows(db, [row[0] for row in rows])), None)
 
     def values(self, openalex: str) -> dict[str, list[FacetValue]]:
         """What a work has of every facet; `works` is how many works have it."""
@@ -153,15 +152,15 @@ class WorkIndex:
             return _by_facet(db.execute(query, (FACETS.index(facet), pattern, most))).get(facet, [])
 
     def named(self, facet: str, name: str) -> FacetValue | None:
-        """The value of a facet with this key or, whatever its case, this label; of several the commonest."""
+        """The value of a facet with this key or, if there is none, with this label, whatever its case; of several the commonest."""
         if not self.exists:
             return None
-        query = (
-            "SELECT facet, key, label, works FROM value WHERE facet = ?1 AND (key = ?2 OR label = ?2 COLLATE NOCASE)"
-            " ORDER BY key = ?2 DESC, works DESC LIMIT 1"
-        )
+        start = "SELECT facet, key, label, works FROM value WHERE facet = ? AND "
         with self._reading() as db:
-            return next(iter(_by_facet(db.execute(query, (FACETS.index(facet), name))).get(facet, [])), None)
+            for condition in ("key = ?", "label = ? COLLATE NOCASE ORDER BY works DESC, id LIMIT 1"):
+                if found := _by_facet(db.execute(start + condition, (FACETS.index(facet), name))):
+                    return found[facet][0]
+        return None
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -172,47 +171,49 @@ class WorkIndex:
             remedy = "Build it anew: kgraph build --force"
             raise fail(f"the index of works cannot be read ({error})", remedy, file=self._path) from error
 
-    def _all_facets(self, db: sqlite3.Connection, most: int) -> dict[str, list[FacetValue]]:
-        query = "SELECT facet, key, label, works FROM value WHERE facet = ? ORDER BY works DESC, id LIMIT ?"
+    @cached_property
+    def _columns(self) -> Columns:
+        with self._reading() as db:
+            return Columns(db)
+
+    def _mask(self, db: sqlite3.Connection, wanted: Wanted) -> Mask:
+        """Which works are wanted."""
+        columns = self._columns
+        mask = columns.all()
+        if wanted.since is not None:
+            mask &= columns.since(wanted.since)
+        if wanted.until is not None:
+            mask &= columns.until(wanted.until)
+        for query, given in _conditions(wanted):
+            one = columns.none()
+            one[np.fromiter((row[0] for row in db.execute(query, given)), np.int32)] = True
+            mask &= one
+        return mask
+
+    def _facets(self, db: sqlite3.Connection, mask: Mask | None, most: int) -> dict[str, list[FacetValue]]:
+        """The commonest values of every facet among the works of a mask; among all works, where there is none."""
         found: dict[str, list[FacetValue]] = {}
         for facet in LISTED:
-            found |= _by_facet(db.execute(query, (FACETS.index(facet), most)))
-        return found
-
-    def _facets(self, db: sqlite3.Connection, most: int) -> dict[str, list[FacetValue]]:
-        """The commonest values of every facet among the works that are chosen."""
-        query = (
-            "SELECT value.facet, key, label, n FROM (SELECT value AS id, count(*) AS n FROM chosen CROSS JOIN has"
-            " ON has.work = chosen.id AND has.facet = ? GROUP BY has.value ORDER BY n DESC, has.value LIMIT ?)"
-            " JOIN value USING (id) ORDER BY n DESC, id"
-        )
-        found: dict[str, list[FacetValue]] = {}
-        for facet in LISTED:
-            found |= _by_facet(db.execute(query, (FACETS.index(facet), most)))
+            if mask is None:
+                query = "SELECT facet, key, label, works FROM value WHERE facet = ? ORDER BY works DESC, id LIMIT ?"
+                found |= _by_facet(db.execute(query, (FACETS.index(facet), most)))
+                continue
+            counted = self._columns.count(mask, facet, most)
+            query = "SELECT facet, key, label, ? FROM value WHERE id = ?"
+            found |= _by_facet(db.execute(query, (works, value)).fetchone() for value, works in counted)
         return found
 
 
-def _choose(db: sqlite3.Connection, wanted: Wanted) -> None:
-    """Makes the table of the works that are wanted, with how well each fits the text (less is better)."""
-    conditions, given = [], list[Any]()
-    source, score = "work", "0"
+def _conditions(wanted: Wanted) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """A query for each condition, which gives the numbers of works, and what it is given."""
     if wanted.text.strip():
-        source, score = "words JOIN work ON work.id = words.rowid", "bm25(words, 4.0, 1.0)"
-        conditions.append("words MATCH ?")
-        given.append(expression(wanted.text))
+        yield "SELECT rowid FROM words WHERE words MATCH ?", (expression(wanted.text),)
     for facet, key in wanted.values:
-        conditions.append("work.id IN (SELECT work FROM has WHERE value = (SELECT id FROM value WHERE facet = ? AND key = ?))")
-        given += (FACETS.index(facet), key)
-    for year, sign in ((wanted.since, ">="), (wanted.until, "<=")):
-        if year is not None:
-            conditions.append(f"year {sign} ?")
-            given.append(year)
-    for openalex, own, other in ((wanted.cites, "citing", "cited"), (wanted.cited_by, "cited", "citing")):
-        if openalex:
-            conditions.append(f"work.id IN (SELECT {own} FROM cites WHERE {other} = (SELECT id FROM work WHERE openalex = ?))")  # noqa: S608
-            given.append(openalex)
-    query = f"SELECT work.id AS id, {score} AS score FROM {source} WHERE {' AND '.join(conditions)}"  # noqa: S608
-    db.execute(f"CREATE TEMP TABLE chosen AS {query}", given)
+        yield "SELECT work FROM has WHERE value = (SELECT id FROM value WHERE facet = ? AND key = ?)", (FACETS.index(facet), key)
+    if wanted.cites:
+        yield "SELECT citing FROM cites WHERE cited = (SELECT id FROM work WHERE openalex = ?)", (wanted.cites,)
+    if wanted.cited_by:
+        yield "SELECT cited FROM cites WHERE citing = (SELECT id FROM work WHERE openalex = ?)", (wanted.cited_by,)
 
 
 def expression(text: str) -> str:
@@ -227,16 +228,15 @@ def expression(text: str) -> str:
     return " AND ".join(terms) or '""'
 
 
-def _listing(source: str, order: str) -> str:
-    by = ORDERS[order if source != "work" or order != "relevance" else "cited"]
-    return f"SELECT {_COLUMNS} FROM {source} ORDER BY {by} LIMIT ? OFFSET ?"  # noqa: S608
+def _rows(db: sqlite3.Connection, ids: Sequence[int]) -> list[WorkRow]:
+    """Works by number, in this order."""
+    query = f"SELECT {_COLUMNS} FROM work WHERE id = ?"  # noqa: S608
+    return [_row(db.execute(query, (number,)).fetchone()) for number in ids]
 
 
-def _rows(rows: Iterable[Any]) -> list[WorkRow]:
-    found = (dict(zip(_COLUMNS.split(", "), row, strict=True)) for row in rows)
-    return [
-        WorkRow(**one | {key: one[key] if one[key] is None else bool(one[key]) for key in ("open", "retracted")}) for one in found
-    ]
+def _row(values: Sequence[Any]) -> WorkRow:
+    one = dict(zip(_COLUMNS.split(", "), values, strict=True))
+    return WorkRow(**one | {key: one[key] if one[key] is None else bool(one[key]) for key in ("open", "retracted")})
 
 
 def _by_facet(rows: Iterable[Any]) -> dict[str, list[FacetValue]]:

@@ -44,8 +44,9 @@ def works(
 ) -> None:
     """List the works of the graph, or count them by a facet."""
     from kgraph.snapshot import open_published
+    from kgraph.workcolumns import LISTED
     from kgraph.workindex import FILE
-    from kgraph.worklist import LISTED, WorkIndex
+    from kgraph.worklist import WorkIndex
     from kgraph.workspace import find_workspace
 
     if format_ not in WRITERS:
