@@ -18,7 +18,7 @@ from kgraph.workindex import CHINESE
 
 RELEVANCE = "relevance"
 ORDERS = (RELEVANCE, *SORTS)
-RANKED = 5000  # works that are put in order by how well they fit a text, at most; more are put in order by citations
+RANKED = 5000  # works with a text that are put in order by how well they fit it, at most; more are put in order by citations
 _COLUMNS = "openalex, iri, title, authors, year, source, type, cited, inside, open, retracted"
 _RUN = re.compile(f"(?:{CHINESE.pattern})+")
 
@@ -71,11 +71,13 @@ class FacetValue:
 
 @dataclass(frozen=True)
 class Found:
-    """A part of the works that are wanted, and how many there are in all; by facet, the values that most of these have."""
+    """A part of the works that are wanted, and how many there are in all; by facet, the values that most of these have; whether
+    they are put in order by relevance."""
 
     number: int
     works: list[WorkRow]
     facets: dict[str, list[FacetValue]] = field(default_factory=dict)
+    ranked: bool = False
 
 
 class WorkIndex:
@@ -97,15 +99,17 @@ class WorkIndex:
         if not self.exists:
             return Found(0, [])
         with self._reading() as db:
-            mask = self._mask(db, wanted)
+            mask, hits = self._mask(db, wanted)
             number = int(np.count_nonzero(mask))
-            if wanted.text.strip() and order in ("", RELEVANCE) and number <= RANKED:
+            ranked = order in ("", RELEVANCE) and 0 < hits <= RANKED
+            if ranked:
                 query = "SELECT rowid FROM words WHERE words MATCH ? ORDER BY bm25(words, 4.0, 1.0), rowid"
                 ids = [row[0] for row in db.execute(query, (expression(wanted.text),)) if mask[row[0]]]
             else:
                 ids = self._columns.ordered(mask, order if order in SORTS else "cited").tolist()
             works = _rows(db, ids[offset : offset + limit])
-            return Found(number, works, self._facets(db, mask if wanted else None, facets) if facets else {})
+            counted = self._facets(db, mask if wanted else None, facets) if facets else {}
+            return Found(number, works, counted, ranked)
 
     def work(self, name: str) -> WorkRow | None:
         """A work by its IRI or OpenAlex id, or None. Of several records of one IRI, the most cited."""
@@ -152,7 +156,7 @@ class WorkIndex:
             return _by_facet(db.execute(query, (FACETS.index(facet), pattern, most))).get(facet, [])
 
     def named(self, facet: str, name: str) -> FacetValue | None:
-        """The value of a facet with this key or, if there is none, with this label, whatever its case; of several the commonest."""
+        """The value of a facet with this key or else with this label, whatever its case; of several the commonest."""
         if not self.exists:
             return None
         start = "SELECT facet, key, label, works FROM value WHERE facet = ? AND "
@@ -176,10 +180,15 @@ class WorkIndex:
         with self._reading() as db:
             return Columns(db)
 
-    def _mask(self, db: sqlite3.Connection, wanted: Wanted) -> Mask:
-        """Which works are wanted."""
+    def _mask(self, db: sqlite3.Connection, wanted: Wanted) -> tuple[Mask, int]:
+        """Which works are wanted, and how many have the text alone (0: no text is wanted)."""
         columns = self._columns
-        mask = columns.all()
+        mask, hits = columns.all(), 0
+        if wanted.text.strip():
+            mask = columns.none()
+            found = db.execute("SELECT rowid FROM words WHERE words MATCH ?", (expression(wanted.text),))
+            mask[np.fromiter((row[0] for row in found), np.int32)] = True
+            hits = int(np.count_nonzero(mask))
         if wanted.since is not None:
             mask &= columns.since(wanted.since)
         if wanted.until is not None:
@@ -188,7 +197,7 @@ class WorkIndex:
             one = columns.none()
             one[np.fromiter((row[0] for row in db.execute(query, given)), np.int32)] = True
             mask &= one
-        return mask
+        return mask, hits
 
     def _facets(self, db: sqlite3.Connection, mask: Mask | None, most: int) -> dict[str, list[FacetValue]]:
         """The commonest values of every facet among the works of a mask; among all works, where there is none."""
@@ -205,9 +214,7 @@ class WorkIndex:
 
 
 def _conditions(wanted: Wanted) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    """A query for each condition, which gives the numbers of works, and what it is given."""
-    if wanted.text.strip():
-        yield "SELECT rowid FROM words WHERE words MATCH ?", (expression(wanted.text),)
+    """A query for each condition but years and text, which gives the numbers of works, and what it is given."""
     for facet, key in wanted.values:
         yield "SELECT work FROM has WHERE value = (SELECT id FROM value WHERE facet = ? AND key = ?)", (FACETS.index(facet), key)
     if wanted.cites:

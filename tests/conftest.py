@@ -45,6 +45,32 @@ def client(workspace: Workspace) -> FlaskClient:
     return made
 
 
+@pytest.fixture(scope="session")
+def harvested(tmp_path_factory: pytest.TempPathFactory, workspace: Workspace) -> Workspace:
+    """The example with two harvests (see `papers`), built and published; shared by all workers, so never to be changed."""
+    from papers import put_papers
+
+    here = Path(__file__).parent
+    made_of = [here / "papers.py", here / "harvests.py", here / "data" / "openalex" / "made-up.jsonl"]
+    content = sha256(b"".join(path.read_bytes() for path in made_of)).hexdigest()
+    shared = workspace.folder.with_name(f"{workspace.folder.name}-papers-{content[:12]}")
+    with FileLock(f"{shared}.lock"):
+        if not shared.exists():
+            shutil.copytree(workspace.folder, shared)
+            put_papers(Workspace(shared))
+        build(Workspace(shared))
+    return Workspace(shared)
+
+
+@pytest.fixture(scope="session")
+def papers_client(harvested: Workspace) -> FlaskClient:
+    """A client of the web application over the example with harvests."""
+    from kgraph.web import create_app
+
+    made: FlaskClient = create_app(harvested).test_client()
+    return made
+
+
 @pytest.fixture
 def copy(tmp_path: Path, workspace: Workspace) -> Workspace:
     """A copy of the built example workspace that a test may change and build again."""

@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -14,6 +15,7 @@ from werkzeug.serving import make_server
 
 from kgraph.web import create_app
 from kgraph.workspace import Workspace
+from papers import CHINESE, CROWD, MARKUP, RETRACTED
 
 CHROMIUM = os.environ.get("KGRAPH_CHROMIUM") or next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
@@ -59,6 +61,23 @@ PAGES = [
     "/no-such-thing",
     "/map",
 ]
+PAPER_PAGES = [  # of the example with harvests
+    "/",
+    "/works",
+    "/works?q=support&concept=peer-support&since=2000&author=A1",
+    "/works?more=topic",
+    f"/work/{RETRACTED}",
+    f"/work/{CHINESE}",
+    f"/work/{MARKUP}",
+    f"/work/{CROWD}",
+    "/harvest/fan-2024-references",
+    "/concept/peer-support",
+    "/search?q=peer",
+    "/about",
+    f"{STUDY}/reference/2",
+    "/references",
+    "/study/strand2020-reconnect",
+]
 
 pytestmark = [
     pytest.mark.browser,
@@ -69,6 +88,20 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def site(workspace: Workspace) -> Iterator[str]:
     """The address of the example's pages, served."""
+    with serving(workspace) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def paper_site(harvested: Workspace) -> Iterator[str]:
+    """The address of the pages of the example with harvests, served."""
+    with serving(harvested) as address:
+        yield address
+
+
+@contextmanager
+def serving(workspace: Workspace) -> Iterator[str]:
+    """Serves the pages of a workspace; their address."""
     server = make_server("127.0.0.1", 0, create_app(workspace), threaded=True)
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -97,8 +130,8 @@ def page(browser: Browser) -> Iterator[Any]:
     opened.close()
 
 
-@pytest.mark.parametrize("path", PAGES)
-def test_axe_finds_nothing_and_narrow_screens_need_no_sideways_scrolling(site: str, page: Any, path: str) -> None:
+def check(site: str, page: Any, path: str) -> None:
+    """Looks at a page with axe, for requests elsewhere and complaints, and on a narrow screen."""
     page.goto(site + path)
     results = Axe().run(page, options={"resultTypes": ["violations"]})
     assert results.violations_count == 0, results.generate_report()
@@ -106,6 +139,44 @@ def test_axe_finds_nothing_and_narrow_screens_need_no_sideways_scrolling(site: s
     assert path == "/no-such-thing" or not page.complaints
     page.set_viewport_size({"width": 360, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_axe_finds_nothing_and_narrow_screens_need_no_sideways_scrolling(site: str, page: Any, path: str) -> None:
+    check(site, page, path)
+
+
+@pytest.mark.parametrize("path", PAPER_PAGES)
+def test_pages_of_papers_are_as_accessible(paper_site: str, page: Any, path: str) -> None:
+    check(paper_site, page, path)
+
+
+@pytest.mark.parametrize("path", ["/works?q=support", f"/work/{MARKUP}", f"/work/{RETRACTED}", "/concept/peer-support"])
+def test_dark_colours_of_papers_have_contrast(paper_site: str, page: Any, path: str) -> None:
+    page.emulate_media(color_scheme="dark")
+    page.goto(paper_site + path)
+    results = Axe().run(page, options={"resultTypes": ["violations"], "runOnly": ["color-contrast"]})
+    assert results.violations_count == 0, results.generate_report()
+
+
+def test_papers_are_narrowed_and_widened_without_script(paper_site: str, browser: Browser) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{paper_site}/works")
+    page.fill("#q", "peer support")
+    with page.expect_navigation():
+        page.press("#q", "Enter")
+    before = page.locator(".paper").count()
+    with page.expect_navigation():
+        page.locator(".narrow a", has_text="open access").first.click()
+    assert "access=" in page.url
+    assert "q=peer+support" in page.url
+    assert 0 < page.locator(".paper").count() < before
+    with page.expect_navigation():
+        page.locator(".active a", has_text="open access").click()
+    assert "access=" not in page.url
+    assert page.locator(".paper").count() == before
+    context.close()
 
 
 @pytest.mark.parametrize("path", ["/", "/concept/peer-support", STUDY, f"{STUDY}/quotation/q22", "/assertions", "/map"])

@@ -19,7 +19,7 @@ def about() -> str:
     """Built from what, by what, when; under which licences."""
     studies = ask("studies")
     sources = {row["study"]: ask("study-source", study=row["study"]) for row in studies}
-    return render_template("about.html", sources=sources)
+    return render_template("about.html", sources=sources, harvests=ask("harvest-list"))
 
 
 @pages.get("/query")

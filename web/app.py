@@ -21,6 +21,8 @@ from kgraph.web import (
     resources,
     studies,
     words,
+    work,
+    works,
 )
 from kgraph.web.published import Published
 from kgraph.workspace import Workspace
@@ -46,7 +48,7 @@ def create_app(workspace: Workspace) -> Flask:
     app.jinja_env.globals["sources_of"] = facts.sources_of
     negotiation.install(app)
     errors.install(app)
-    for module in (home, concepts, studies, evidence, lists, maps, about, resources):
+    for module in (home, concepts, studies, evidence, lists, works, work, maps, about, resources):
         app.register_blueprint(module.pages)
     app.after_request(_secure)
     return app

@@ -10,6 +10,7 @@ from werkzeug.exceptions import NotFound
 from kgraph.web.across import across, neighbours
 from kgraph.web.facts import Facts
 from kgraph.web.links import iri_of
+from kgraph.web.papers import in_papers
 from kgraph.web.published import ask, label
 from kgraph.web.words import KINDS, PARTS, kind
 
@@ -103,6 +104,7 @@ def concept(slug: str) -> str:
         beside=neighbours(ask("concept-neighbours", concept=iri), (voice.study for voice in found.voices)),
         mappings=ask("mappings-of-concept", concept=iri),
         counterparts=counterparts(ask("concept-counterparts", concept=iri)),
+        papers=in_papers(slug),
     )
 
 

@@ -8,6 +8,7 @@ from werkzeug.exceptions import NotFound
 from kgraph.web.facts import Facts, context_of
 from kgraph.web.published import ask
 from kgraph.web.studies import study_iri
+from kgraph.web.work import recorded
 
 pages = Blueprint("evidence", __name__)
 
@@ -73,6 +74,7 @@ def reference(study: str, identifier: str) -> str:
         identifier=identifier,
         facts=facts,
         uses=ask("reference-uses", reference=iri),
+        recorded=recorded(facts.all("kg:refersTo")),
         issues=ask("issues-about", thing=iri),
         context=context_of(ask("passages-of", thing=iri)),
     )

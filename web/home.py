@@ -6,7 +6,9 @@ from itertools import groupby
 from flask import Blueprint, render_template, request
 
 from kgraph.search import KINDS, Hit, search, suggest
-from kgraph.web.published import ask, snapshot
+from kgraph.web.papers import matching
+from kgraph.web.published import ask, snapshot, view
+from kgraph.worklist import Wanted
 
 pages = Blueprint("home", __name__)
 
@@ -27,7 +29,15 @@ def home() -> str:
     """Search box, doors for the three kinds of users, counts that lead to lists."""
     counts = {row["kind"]: row["number"] for row in ask("counts")}
     second_hand = {row["kind"]: row["number"] for row in ask("counts-secondary")}
-    return render_template("home.html", counts=counts, second_hand=second_hand, facets=ask("facets"), studies=ask("studies"))
+    return render_template(
+        "home.html",
+        counts=counts,
+        second_hand=second_hand,
+        facets=ask("facets"),
+        studies=ask("studies"),
+        harvests=ask("harvest-list"),
+        papers=view().works.find(Wanted(), limit=0).number,
+    )
 
 
 @pages.get("/search")
@@ -47,6 +57,7 @@ def results() -> str:
         chosen=chosen,
         names=KIND_NAMES,
         most=SHOWN,
+        papers=matching(question) if question and not kinds else None,
     )
 
 

@@ -1,15 +1,19 @@
 """IRIs and the paths of their pages: the site mirrors its own linked data."""
 
+import re
 from urllib.parse import quote, unquote
 
 from flask import request
 
 from kgraph.names import CONCEPT, KG_IRI
-from kgraph.web.published import snapshot
+from kgraph.web.published import snapshot, view
+from kgraph.worklist import WorkRow
+from kgraph.workterms import bare_doi, doi_address
 
 SCHEME = "https://w3id.org/kgraph/scheme/"
 PACKAGED = "https://w3id.org/kgraph/"
 _PACKAGED_KINDS = ("counterpart/", "mapping/")  # like concepts, these are the same under every base
+_WORK = re.compile("[Ww][0-9]{1,18}")
 _SAFE = "/:@!$&'()*+,;=~-._"
 
 
@@ -26,11 +30,15 @@ def path_of(iri: str) -> str | None:
     base = snapshot().base
     if iri.startswith(base) and iri != base:
         return iri[len(base) :]
+    if work := view().work(iri):
+        return "work/" + work.openalex
     return None
 
 
 def iri_of(path: str) -> str:
     """The IRI whose page stands at a path (without leading slash)."""
+    if path.startswith("work/") and (work := find_work(path.removeprefix("work/"))):
+        return work.iri
     path = quote(unquote(path), safe=_SAFE)
     if path.startswith("concept/"):
         return CONCEPT + path.removeprefix("concept/")
@@ -43,6 +51,21 @@ def iri_of(path: str) -> str:
     if path == "ontology":
         return KG_IRI.removesuffix("#")
     return snapshot().base + path
+
+
+def find_work(name: str) -> WorkRow | None:
+    """The harvested work that somebody names by its OpenAlex id or its DOI, or None."""
+    doi = bare_doi(name)
+    works = view().works
+    return view().work(doi_address(doi)) if doi else works.work(name.upper()) if _WORK.fullmatch(name) else None
+
+
+def nothing_here() -> str:
+    """What to say where works are asked for and none has been harvested."""
+    return (
+        "No works have been harvested here."
+        f" To harvest those that a study cites, run: kgraph harvest references {view().first_study}; then: kgraph build"
+    )
 
 
 def href(iri: str) -> str:

@@ -39,8 +39,8 @@ class Pager:
 
     def link(self, page: int) -> str:
         """The address of another page of the same list."""
-        arguments = {key: value for key, value in request.args.items() if key != "page"}
-        return f"{request.script_root}{request.path}?{urlencode({**arguments, 'page': page})}"
+        arguments = [(key, value) for key, value in request.args.items(multi=True) if key != "page"]
+        return f"{request.script_root}{request.path}?{urlencode([*arguments, ('page', page)])}"
 
 
 def chosen(name: str, start: str) -> str:
@@ -238,8 +238,8 @@ def codings() -> str:
 @pages.app_template_global()
 def link_with(name: str, value: str) -> str:
     """The address of the same list with another value of a filter (none where it is empty), from its first page on."""
-    arguments = {key: kept for key, kept in request.args.items() if key not in (name, "page")}
+    arguments = [(key, kept) for key, kept in request.args.items(multi=True) if key not in (name, "page")]
     if value:
-        arguments[name] = value
+        arguments.append((name, value))
     path = request.script_root + request.path
     return f"{path}?{urlencode(arguments)}" if arguments else path

@@ -4,13 +4,15 @@ import pyoxigraph as ox
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import NotAcceptable, NotFound
 
-from kgraph.names import PREFIXES
+from kgraph.names import CONCEPT, PREFIXES
 from kgraph.web.links import iri_of
-from kgraph.web.published import snapshot
+from kgraph.web.published import snapshot, view
+from kgraph.workterms import OPENALEX
 
 HTML = "text/html"
 FORMATS = {"ttl": ("text/turtle", ox.RdfFormat.TURTLE), "jsonld": ("application/ld+json", ox.RdfFormat.JSON_LD)}
-LISTS = ("home", "lists", "about", "maps", "concepts", "studies")  # what has pages that are no thing's
+LISTS = ("home", "lists", "about", "maps", "concepts", "studies", "works")  # what has pages that are no thing's
+TABLES = (".csv", ".json")  # addresses that have one form alone
 SUFFIXES = {media: suffix for suffix, (media, _) in FORMATS.items()}
 
 
@@ -32,7 +34,7 @@ def _negotiate() -> Response | None:
     if dot and suffix in FORMATS:
         g.data = suffix
         return _data(path, suffix)
-    if not request.accept_mimetypes:
+    if not request.accept_mimetypes or (request.url_rule and request.url_rule.rule.endswith(TABLES)):
         return None
     media = request.accept_mimetypes.best_match([HTML, *SUFFIXES])
     if media == HTML:
@@ -53,11 +55,43 @@ def _negotiate() -> Response | None:
 
 def _data(path: str, suffix: str) -> Response:
     iri = iri_of(path)
-    triples = snapshot().describe(iri)
+    triples = described(iri)
     if not any(isinstance(triple.subject, ox.NamedNode) and triple.subject.value == iri for triple in triples):
         raise NotFound(f"The graph says nothing of {iri}.")
     media, rdf_format = FORMATS[suffix]
     return Response(serialise(triples, rdf_format), mimetype=media)
+
+
+def described(iri: str) -> list[ox.Triple]:
+    """What the graph says of a thing. Of a work also what belongs to it alone: authorships, copies, mentions.
+
+    Of a concept, a rule or a harvest it leaves out which works name it or are held by it: that may be tens of thousands.
+    """
+    here = snapshot()
+    if work := view().work(iri):
+        return _with_parts(here.describe(iri), f"{OPENALEX}{work.openalex}/")
+    if not iri.startswith((CONCEPT, f"{here.base}harvest/", f"{here.base}tagging/")):
+        return here.describe(iri)
+    node, bulk = ox.NamedNode(iri), (f"{here.base}graph/works/", f"{here.base}graph/mentions")
+    leading = (graph for graph in here.store.named_graphs() if not graph.value.startswith(bulk))
+    quads = [quad for graph in leading for quad in here.store.quads_for_pattern(None, None, node, graph)]
+    quads += here.store.quads_for_pattern(node, None, None, None)
+    return list(dict.fromkeys(quad.triple for quad in quads))
+
+
+def _with_parts(triples: list[ox.Triple], start: str) -> list[ox.Triple]:
+    """Triples with those of the nodes they name whose IRIs begin so, and of the nodes that these name."""
+    found = dict.fromkeys(triples)
+    waiting = [term for triple in triples for term in (triple.subject, triple.object)]
+    seen: set[str] = set()
+    while waiting:
+        term = waiting.pop()
+        if isinstance(term, ox.NamedNode) and term.value.startswith(start) and term.value not in seen:
+            seen.add(term.value)
+            told = [quad.triple for quad in snapshot().store.quads_for_pattern(term, None, None, None)]
+            found.update(dict.fromkeys(told))
+            waiting += [triple.object for triple in told]
+    return list(found)
 
 
 def serialise(triples: list[ox.Triple], rdf_format: ox.RdfFormat) -> bytes:

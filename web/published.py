@@ -11,8 +11,12 @@ from werkzeug.exceptions import ServiceUnavailable
 
 from kgraph.errors import KgraphError
 from kgraph.snapshot import Snapshot, open_published
+from kgraph.workindex import FILE
+from kgraph.worklist import WorkIndex, WorkRow
 from kgraph.workspace import Workspace
 
+WORKS = ("https://doi.org/", "https://openalex.org/W")  # how IRIs of works begin
+KEPT_WORKS = 20_000  # that a view remembers
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
@@ -28,6 +32,29 @@ class View:
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
+        self.works = WorkIndex(snapshot.folder / FILE)
+        self._found: dict[str, WorkRow | None] = {}
+
+    def work(self, iri: str) -> WorkRow | None:
+        """The harvested work of an IRI, or None. Pages full of links ask for the same ones again and again."""
+        if not (self.works.exists and iri.startswith(WORKS)):
+            return None
+        if iri not in self._found:
+            if len(self._found) >= KEPT_WORKS:
+                self._found.clear()
+            self._found[iri] = self.works.work(iri)
+        return self._found.get(iri)
+
+    @cached_property
+    def retracted(self) -> Mapping[str, str]:
+        """The references and studies whose work, or report, is retracted, each with the IRI of that work."""
+        return {row["thing"]: row["work"] for row in self.snapshot.ask("retracted-works")}
+
+    @cached_property
+    def first_study(self) -> str:
+        """The id of a study, to show in what people may type."""
+        rows = self.snapshot.ask("studies-placed")
+        return rows[0]["study"].rsplit("/", 1)[-1] if rows else "STUDY"
 
     @cached_property
     def labels(self) -> Mapping[str, Label]:
@@ -116,6 +143,8 @@ def label(iri: str) -> Label:
     found = view().labels.get(iri)
     if found is not None and found.en:
         return found
+    if (work := view().work(iri)) and work.title:
+        return Label(work.title, "")
     last = iri.rsplit("#", 1)[-1].rstrip("/").rsplit("/", 1)[-1]
     if not iri.startswith(snapshot().base):
         last = _HUMP.sub(" ", last).lower()  # terms of other vocabularies: hasTarget, publicationName

@@ -1,5 +1,6 @@
 """Plain words for what the graph says in codes, and the small pieces of HTML that pages are full of."""
 
+import re
 from typing import Any
 
 from flask import Flask
@@ -10,6 +11,8 @@ from kgraph.reading import WORDINGS
 from kgraph.web.links import href, local_id, path_of, study_of
 from kgraph.web.published import label, snapshot, view
 
+_CHINESE = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
+_KANA = re.compile(r"[\u3040-\u30ff]")
 # kind of assertion -> (one, several, Chinese, what it is in plain words)
 KINDS: dict[str, tuple[str, str, str, str]] = {
     "Finding": ("finding", "Findings", "研究发现", "rests on this study’s own data"),
@@ -66,6 +69,39 @@ LICENCES = {
     "https://creativecommons.org/licenses/by-sa/4.0/": "CC BY-SA 4.0",
     "https://creativecommons.org/publicdomain/zero/1.0/": "CC0 1.0",
 }
+WORK_TYPES = {  # of OpenAlex, where the code is no plain word
+    "book-chapter": "book chapter",
+    "reference-entry": "entry of a reference work",
+    "supplementary-materials": "supplementary material",
+    "peer-review": "peer review",
+    "posted-content": "preprint",
+    "other": "other kinds",
+}
+ACCESS = {"open": "open access", "closed": "not open access"}
+ACCESS_STATUSES = {  # of OpenAlex (its documentation of `oa_status`), in plain words
+    "diamond": "in a journal that is free for readers and authors",
+    "gold": "in a journal that is open access throughout",
+    "hybrid": "free to read in a journal that readers else pay for",
+    "green": "a copy is free to read in a repository",
+    "bronze": "free to read at the publisher, without a licence that says so",
+    "closed": "no free copy is known",
+}
+ORDER_NAMES = {
+    "relevance": "how well the words fit",
+    "cited": "most cited first",
+    "inside": "most cited by papers here first",
+    "newest": "newest first",
+    "oldest": "oldest first",
+    "title": "by title",
+}
+TONGUES = {  # what papers are written in
+    "ar": "Arabic", "ca": "Catalan", "cs": "Czech", "da": "Danish", "de": "German", "el": "Greek", "en": "English",
+    "es": "Spanish", "fa": "Persian", "fi": "Finnish", "fr": "French", "he": "Hebrew", "hr": "Croatian", "hu": "Hungarian",
+    "id": "Indonesian", "it": "Italian", "ja": "Japanese", "ko": "Korean", "ms": "Malay", "nl": "Dutch", "no": "Norwegian",
+    "pl": "Polish", "pt": "Portuguese", "ro": "Romanian", "ru": "Russian", "sk": "Slovak", "sl": "Slovenian",
+    "sv": "Swedish", "th": "Thai", "tr": "Turkish", "uk": "Ukrainian", "vi": "Vietnamese", "zh": "Chinese",
+    "zh-cn": "Chinese (China)", "zh-tw": "Chinese (Taiwan)",
+}  # fmt: skip
 LANGUAGES = {"en": "English", "zh": "Chinese", "zh-hans": "Chinese (simplified)"}
 
 
@@ -99,10 +135,27 @@ def speaker(iri: str, gender: str | None = None) -> Markup:
     return Markup('<a href="{}">{}</a>{}').format(href(iri), local_id(iri), about)
 
 
-def second_hand(study: str | None) -> Markup:
-    """The mark of a study (by its id) that is known from a secondary source only; empty for any other."""
-    marked = study is not None and study in view().secondary
-    return Markup(' <span class="second-hand">secondary source</span>') if marked else Markup("")
+def standing(study: str | None) -> Markup:
+    """The marks of a study (by its id): that it is known from a secondary source only, that its report is retracted."""
+    if study is None:
+        return Markup("")
+    marked = Markup(' <span class="second-hand">secondary source</span>') if study in view().secondary else Markup("")
+    return marked + retracted(f"{snapshot().base}study/{study}")
+
+
+def retracted(iri: str) -> Markup:
+    """The mark of a reference or study whose work is retracted, which leads to the page of that; empty for any other."""
+    work = view().retracted.get(iri)
+    return Markup(' <strong class="retracted"><a href="{}">retracted</a></strong>').format(href(work)) if work else Markup("")
+
+
+def tongue(text: str | None, language: str | None = None) -> Markup:
+    """A `lang` attribute for a title or abstract, where that is not in English: by its characters, else as its record says."""
+    if len(_CHINESE.findall(text or "")) > len(text or "") / 4:
+        found = "ja" if _KANA.search(text or "") else "zh"
+    else:
+        found = language if language and language in TONGUES and language not in ("en", "zh") else ""
+    return Markup(' lang="{}"').format(found) if found else Markup("")
 
 
 def where(iri: str) -> Markup:
@@ -110,7 +163,7 @@ def where(iri: str) -> Markup:
     study = study_of(iri)
     within = Markup('<a href="{}">{}</a> ').format(href(f"{snapshot().base}study/{study}"), study) if study else Markup("")
     link = Markup('<span class="where">{}<a href="{}">{}</a></span>').format(within, href(iri), local_id(iri))
-    return link + second_hand(study)
+    return link + standing(study)
 
 
 def relation(iri: str, inverse: bool = False) -> str:
@@ -174,7 +227,9 @@ def install(app: Flask) -> None:
         name,
         zh,
         where,
-        second_hand,
+        standing,
+        retracted,
+        tongue,
         speaker,
         relation,
         kind,
@@ -196,6 +251,10 @@ def install(app: Flask) -> None:
         "SUPPORT": SUPPORT,
         "SEVERITIES": SEVERITIES,
         "EVIDENCE": EVIDENCE,
+        "WORK_TYPES": WORK_TYPES,
+        "ACCESS_STATUSES": ACCESS_STATUSES,
+        "ORDER_NAMES": ORDER_NAMES,
+        "TONGUES": TONGUES,
     }
     app.jinja_env.globals.update(
         words,
