@@ -10,18 +10,20 @@ import gzip
 import hashlib
 import heapq
 import json
+import os
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from io import BytesIO
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import orjson
 
-from kgraph.errors import fail
+from kgraph.errors import KgraphError, fail
 from kgraph.openalex import work_id
 from kgraph.selection import one_line as one_line
 from kgraph.workspace import HARVEST, Workspace, replace_file
@@ -39,7 +41,8 @@ class Ledger:
     `absent` what it made of the works that were there: `absent` came no more and are kept. `said` is how many works the service
     said there are, `beyond` how many of them lay beyond the ceiling. `missing` lists what was asked for and not found, `unasked`
     works that came under another DOI than any that was asked, `retracted` works that are marked so, `gone` works that the service
-    has no more (they are kept). `earlier` are the readings before. `sha256` is that of the lines, unpacked.
+    has no more (they are kept). `earlier` are the readings before. `sha256` is that of the lines, unpacked. `snapshot` tells what
+    was read where the works come from a copy of OpenAlex's snapshot (see `kgraph.copyharvest`).
     """
 
     harvest: str
@@ -63,6 +66,7 @@ class Ledger:
     gone: list[Record] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     earlier: list[Record] = field(default_factory=list)
+    snapshot: Record | None = None
 
 
 def harvest_names(workspace: Workspace) -> list[str]:
@@ -115,7 +119,8 @@ def brief(record: Record) -> Record:
 
 @dataclass
 class Merged:
-    """Two sets of works made one: the file, the digest of its lines, and how many works are new, changed, came no more."""
+    """Two sets of works made one: the file (empty where it was written elsewhere), the digest of its lines, and how many works
+    are new, changed, came no more."""
 
     content: bytes = b""
     sha256: str = ""
@@ -127,15 +132,15 @@ class Merged:
     newly_retracted: list[Record] = field(default_factory=list)
 
 
-def merge(old: Iterable[tuple[bytes, Record]], came: Iterable[bytes]) -> Merged:
+def merge(old: Iterable[tuple[bytes, Record]], came: Iterable[bytes], into: IO[bytes] | None = None) -> Merged:
     """Merges works that are sorted by id: each once, with the newest `updated_date`, and of equals the one that came now.
 
-    The same lines give the same bytes.
+    The same lines give the same bytes. With a file to write `into`, no more than a few works are in memory.
     """
     packed, digest, found = BytesIO(), hashlib.sha256(), Merged()
     there = (_Line.of(line, record, False) for line, record in old)
     every = heapq.merge(there, (_Line.of(line, orjson.loads(line), True) for line in came))
-    with gzip.GzipFile("", "wb", compresslevel=6, fileobj=packed, mtime=0) as stream:
+    with gzip.GzipFile("", "wb", compresslevel=6, fileobj=into or packed, mtime=0) as stream:
         for _, same in groupby(every, key=lambda one: one.id):
             versions = list(same)
             chosen = versions[-1]
@@ -175,15 +180,56 @@ class _Line:
         return cls(work_id(record["id"]) or "", str(record.get("updated_date") or ""), now, line, record)
 
 
-def publish(workspace: Workspace, ledger: Ledger, content: bytes) -> None:
-    """Puts works and ledger in their place, each whole or not at all. Raises `KgraphError` where they cannot be written."""
+@contextmanager
+def drafted(workspace: Workspace, harvest: str) -> Iterator[tuple[Path, IO[bytes]]]:
+    """A file for works that is not in its place yet, and where it is: `publish` takes that. It goes when something fails.
+
+    Raises `KgraphError` where it cannot be written.
+    """
+    folder = workspace.folder / "works" / harvest
+    path = folder / f".{WORKS}.{os.getpid()}.draft"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _sweep(folder)
+        with path.open("wb") as stream:
+            yield path, stream
+            stream.flush()
+            os.fsync(stream.fileno())
+    except BaseException as error:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+            folder.rmdir()  # if there is nothing in it
+            folder.parent.rmdir()
+        if isinstance(error, OSError):
+            raise _unwritten(folder, error) from error
+        raise
+
+
+def publish(workspace: Workspace, ledger: Ledger, content: bytes | Path) -> None:
+    """Puts works (their bytes, or a draft) and ledger in their place, each whole or not at all.
+
+    Raises `KgraphError` where they cannot be written.
+    """
     folder = workspace.folder / "works" / ledger.harvest
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for left in [path for name in (WORKS, LEDGER) for path in folder.glob(f".{name}.*")]:
-            left.unlink()  # by a process that was killed while it wrote
-        replace_file(folder / WORKS, content)
+        if isinstance(content, Path):
+            os.replace(content, folder / WORKS)
+            _sweep(folder)
+        else:
+            _sweep(folder)
+            replace_file(folder / WORKS, content)
         replace_file(folder / LEDGER, json.dumps(asdict(ledger), ensure_ascii=False, indent=1).encode() + b"\n")
     except OSError as error:
-        remedy = "Free space, or allow writing there; then run the same command again: nothing is asked twice"
-        raise fail(f"cannot be written ({error.strerror})", remedy, file=folder) from error
+        raise _unwritten(folder, error) from error
+
+
+def _sweep(folder: Path) -> None:
+    """Removes what a process left that was killed while it wrote."""
+    for left in [path for name in (WORKS, LEDGER) for path in folder.glob(f".{name}.*")]:
+        left.unlink()
+
+
+def _unwritten(folder: Path, error: OSError) -> KgraphError:
+    remedy = "Free space, or allow writing there; then run the same command again: nothing is asked twice"
+    return fail(f"cannot be written ({error.strerror})", remedy, file=folder)

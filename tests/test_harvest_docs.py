@@ -6,8 +6,10 @@ import sys
 from pathlib import Path
 
 import kgraph
+from harvests import real_records
 from kgraph.workspace import create_workspace
 from openalex_standin import made_up_works, real_works, stand_in
+from openalexcopies import put_copy, split
 from test_docs import BLOCK, expected, steps
 
 PAGE = Path(kgraph.__file__).parent.parent / "docs" / "harvest.md"
@@ -15,6 +17,7 @@ PAGE = Path(kgraph.__file__).parent.parent / "docs" / "harvest.md"
 
 def test_the_commands_of_the_page(tmp_path: Path) -> None:
     folder = create_workspace(tmp_path / "example", example=True).folder
+    put_copy(tmp_path / "openalex", split(real_records(), 4))
     ran = 0
     with stand_in(works=[*real_works(), *made_up_works()]) as address:
         path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
@@ -27,7 +30,7 @@ def test_the_commands_of_the_page(tmp_path: Path) -> None:
                 told = " ".join((done.stdout + done.stderr).split())
                 assert expected(printed).fullmatch(told), f"{command}\n{done.stdout}{done.stderr}"
                 ran += 1
-    assert ran == 9
+    assert ran == 11
 
 
 def test_the_settings_of_the_page(tmp_path: Path) -> None:

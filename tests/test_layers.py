@@ -13,10 +13,11 @@ LAYERS = (
     ("anchors", "study", "counts"),  # what a study is: no graph, no web
     # reading, and records to RDF
     ("yamlfile", "vocabulary", "validation", "studylinks", "studyfile", "tables", "mapping", "mappings"),
-    ("workterms", "worktables", "workmapping"),
-    ("tagtables", "labelforms", "tagcontext", "abbreviations", "tagging", "mentions", "workindex"),  # concepts in works
+    ("workterms", "worktables", "workmapping", "selection"),
+    # concepts in works
+    ("tagtables", "labelforms", "tagcontext", "abbreviations", "tagging", "mentions", "workcolumns", "workindex"),
     ("openalexerrors", "openalex", "question"),
-    ("workspace", "works", "journal", "gathering", "harvest"),  # sources
+    ("workspace", "works", "journal", "gathering", "harvest", "openalexcopy", "copyreading", "copyharvest", "where"),  # sources
     ("skeleton", "queries", "mapped", "snapshot", "workstream", "workstore"),  # named graphs, the store, queries by name
     # meaning
     (
@@ -33,7 +34,16 @@ LAYERS = (
         "check",
         "build",
     ),
-    ("web", "study_commands", "harvest_commands", "works_commands", "tag_commands", "cli", "__main__"),  # faces
+    (
+        "web",
+        "study_commands",
+        "harvest_telling",
+        "harvest_commands",
+        "works_commands",
+        "tag_commands",
+        "cli",
+        "__main__",
+    ),  # faces
 )
 ORDER = [module for layer in LAYERS for module in layer]  # within a layer, too, only what stands before
 
