@@ -24,6 +24,7 @@ from kgraph import __version__, checks, network, search
 from kgraph.errors import KgraphError, fail
 from kgraph.inference import infer
 from kgraph.mapped import Mapped, Report, forget_unused, map_sources
+from kgraph.mentions import map_rules
 from kgraph.names import KG, PREFIXES
 from kgraph.queries import rows, run
 from kgraph.tagging import read_labels
@@ -130,8 +131,7 @@ def _make_snapshot(
         raise KgraphError(problems)
     works = make_works(workspace, harvests, _terms(workspace, store), report, anew) if harvests else None
     if works:
-        manifest["works"] = read_state(works).works
-        manifest["content"] = sha256(f"{manifest['content']} {works.name}".encode()).hexdigest()
+        _tell_of_works(manifest, works, harvests)
         copy_index(works, making / INDEX)
     _load_manifest(store, base, manifest)
     _write_store(store, making, works)
@@ -242,6 +242,22 @@ def _manifest(workspace: Workspace, version: str, mapped: list[Mapped], store: o
         "counts": checks.counts(store, base),
         "content": _content_hash(mapped, inferred),
     }
+
+
+def _tell_of_works(manifest: dict[str, Any], works: Path, harvests: list[Source]) -> None:
+    """Adds to a manifest what works came from which files, and the graph of mentions."""
+    state = read_state(works)
+    base = manifest["base"]
+    for source in harvests:
+        name = Path(source.graph).name
+        (entry,) = (one for one in manifest["graphs"] if one["graph"] == f"{base}graph/works/{name}")
+        entry["files"] += [f"works/{name}/{path.name}" for path in source.paths]
+        entry["sha256"] = sha256(f"{entry['sha256']} {source.digest}".encode()).hexdigest()
+        entry["triples"] += state.members[name]
+    rules = map_rules(base).count("\n")
+    manifest["graphs"].append({"graph": f"{base}graph/mentions", "files": [], "triples": state.mentions + rules})
+    manifest["works"] = state.works
+    manifest["content"] = sha256(f"{manifest['content']} {works.name}".encode()).hexdigest()
 
 
 def _content_hash(mapped: list[Mapped], inferred: Iterable[ox.Quad]) -> str:

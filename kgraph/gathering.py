@@ -14,6 +14,7 @@ from kgraph.journal import Journal, Pages
 from kgraph.openalex import PAGE, Client, batches, work_id
 from kgraph.openalexerrors import BadRequest, NotFound, ServerTrouble, UnknownForm
 from kgraph.question import Question
+from kgraph.selection import own_dois
 from kgraph.study import Study
 from kgraph.studyfile import load_study
 from kgraph.validation import nearest
@@ -107,7 +108,9 @@ class Gathering:
 
     def _references(self, study: str) -> None:
         listed = self._listed(study)
-        missing = self._take_dois(doi for _, _, doi in listed if doi)
+        asked = dict.fromkeys(doi for _, _, doi in listed if doi)
+        self.expected = len(asked)
+        missing = self._take_dois(asked)
         for number, title, doi in listed:
             if doi is None or doi in missing:
                 self.missing.append({"reference": number, "doi": doi, "title": title})
@@ -116,6 +119,7 @@ class Gathering:
     def _works(self, named: Sequence[str]) -> list[str]:
         """Takes works by DOI and id; gives the ids of those that came."""
         before = len(self.came)
+        self.expected = before + len(named)
         ids = [text for text in named if work_id(text)]
         self.missing += [{"doi": doi} for doi in self._take_dois(text for text in named if text not in ids)]
         self._take_ids(ids)
@@ -198,10 +202,9 @@ class Gathering:
     def _take_dois(self, dois: Iterable[str]) -> list[str]:
         """Takes the works that have one of these DOIs; gives the DOIs that none has."""
         found = dict.fromkeys(dois, False)
-        self.expected = len(found)
         for page in self.pages.of_values("doi", list(found)):
             for record in self.journal.works(page.ids):
-                if own := _dois(record) & found.keys():
+                if own := own_dois(record) & found.keys():
                     found.update(dict.fromkeys(own, True))
                     self._take([work_id(record["id"]) or ""])
                 else:
@@ -285,10 +288,3 @@ def _seeds(records: Iterable[Record]) -> list[_Seed]:
         cited = record.get("cited_by_count")
         found.append(_Seed(work_id(record["id"]) or "", cited if isinstance(cited, int) else 0, tuple(one for one in ids if one)))
     return found
-
-
-def _dois(record: Record) -> set[str]:
-    """The DOIs that a record has for its own."""
-    ids = record.get("ids")
-    texts = record.get("doi"), ids.get("doi") if isinstance(ids, dict) else None
-    return {doi for text in texts if isinstance(text, str) and (doi := bare_doi(text))}

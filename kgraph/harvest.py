@@ -105,7 +105,7 @@ class Harvester:
                 gone = list(_gone([brief for one, brief in old.items() if one not in came], pages, came))
                 merged = merge(read_lines(self._works_path(name)), journal.lines(lambda one: one in came))
                 ledger = self._draft(name, before.question, before.says, journal, pages, merged, before)
-                ledger.said, ledger.beyond = before.said, before.beyond
+                ledger.said, ledger.beyond, ledger.snapshot = before.said, before.beyond, before.snapshot
                 ledger.missing, ledger.unasked, ledger.gone = before.missing, before.unasked, gone
                 known = {one["id"] for one in before.gone}
                 return self._finish(journal, ledger, merged, [one for one in gone if one["id"] not in known])
@@ -209,7 +209,7 @@ class Harvester:
     def _finish(self, journal: Journal, ledger: Ledger, merged: Merged, gone: list[Record] | None = None) -> Harvested:
         """Puts works and ledger in their place. A publishing that was broken off is done again with the ledger that it had."""
         told = journal.fact("told")
-        if told is None or told["ledger"]["question"] != ledger.question:
+        if told is None or any(told["ledger"][part] != getattr(ledger, part) for part in ("question", "sha256")):
             told = {"ledger": asdict(ledger), "retracted": merged.newly_retracted, "gone": gone or []}
             journal.note("told", told)
         ledger = Ledger(**told["ledger"])

@@ -43,6 +43,7 @@ from kgraph.openalexerrors import (
     refusal,
 )
 from kgraph.settings import OpenAlexSettings
+from kgraph.workterms import openalex_id
 
 API = "https://api.openalex.org"
 PAGE = 100  # works a page, and ids a filter, at most
@@ -126,8 +127,7 @@ def _read_key(settings: OpenAlexSettings, folder: Path) -> str:
 
 def work_id(text: str) -> str | None:
     """The id of a work, such as W123, from any of its forms, or None."""
-    match = re.fullmatch(r"(?:https?://(?:api\.)?openalex\.org/(?:works/)?)?(W[1-9]\d*)", text.strip(), re.IGNORECASE)
-    return match[1].upper() if match else None
+    return openalex_id(text)
 
 
 def batches(name: str, values: Sequence[str]) -> Iterator[list[str]]:

@@ -29,8 +29,8 @@ MAPPING_MODULES = (
 BUILD_MODULES = ("build", "checks", "inference", "layout", "network", "queries", "search")
 
 WORKS_MODULES = (
-    "abbreviations", "labelforms", "mentions", "names", "tables", "tagcontext", "tagging", "tagtables", "workcolumns", "workindex",
-    "workmapping", "workstore", "workstream", "worktables", "workterms",
+    "abbreviations", "labelforms", "mentions", "names", "tables", "tagcontext", "tagging", "tagtables", "workcolumns",
+    "workindex", "workmapping", "workstore", "workstream", "worktables", "workterms",
 )  # fmt: skip
 HARVEST = ("works.jsonl.gz", "ledger.json")  # the files of a harvest
 

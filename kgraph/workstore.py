@@ -54,13 +54,16 @@ class Terms:
 
 @dataclass
 class State:
-    """What a store of works holds. `rules` is a hash of all but the harvests; `loose` triples came after it was put in order."""
+    """What a store of works holds. `rules` is a hash of all but the harvests; `members` is how many works each harvest has,
+    `mentions` how many triples tell of mentions; `loose` triples came after it was put in order."""
 
     rules: str
     harvests: dict[str, str]
     works: int = 0
     triples: int = 0
     loose: int = 0
+    mentions: int = 0
+    members: dict[str, int] = field(default_factory=dict)
 
 
 def make_works(workspace: Workspace, sources: list[Source], terms: Terms, report: Report, anew: bool = False) -> Path:
@@ -152,7 +155,8 @@ class _Maker:
             news = self._news(index, old)
             if news is not None:
                 _store(before).backup(str(self.making / STORE))
-                self.state.works, self.state.triples, self.state.loose = old.works, old.triples, old.loose
+                for part in ("works", "triples", "loose", "mentions"):
+                    setattr(self.state, part, getattr(old, part))
                 self._add(index, news)
                 return True
         (self.making / INDEX).unlink()
@@ -222,6 +226,7 @@ class _Maker:
                 self.state.loose = 0
             store.flush()
             finished.result()
+        self.state.members = {harvest: index.works_of(harvest) for harvest in self.state.harvests}
 
     def _quads(
         self,
@@ -233,12 +238,13 @@ class _Maker:
     ) -> Iterator[bytes]:
         yield "".join([map_rules(self.base), *self.joining]).encode()
         writing: deque[Future[None]] = deque()
-        done, told = 0, TELL
+        done, told, mentions = 0, TELL, f" <{self.base}graph/mentions> .\n".encode()
         for quads, entries in map_lines(lines, len(harvests), iris, self.terms.labels, self.base):
             writing.append(side.submit(index.add, entries, harvests))
             if len(writing) > WAITING:
                 writing.popleft().result()
             members = (self._member(entry.iri, harvest) for entry in entries for harvest in harvests[entry.openalex])
+            self.state.mentions += quads.count(mentions)
             yield quads + "".join(members).encode()
             done += len(entries)
             if done >= told:

@@ -197,6 +197,20 @@ def test_a_new_label_is_found_in_works_that_are_there(tiny: Workspace) -> None:
     ]
 
 
+def test_the_manifest_tells_what_each_graph_came_from(tiny: Workspace) -> None:
+    put_harvest(tiny, "a", [one | {"abstract_inverted_index": abstract(PEER)} for one in real_records()[:20]])
+    put_harvest(tiny, "b", real_records()[18:25])
+    built(tiny)
+    put_harvest(tiny, "c", [record(1, title="Peer support")])
+    snapshot = built(tiny)
+    told = {one["graph"].removeprefix(snapshot.base): one for one in snapshot.manifest["graphs"]}
+    assert told["graph/works/b"]["files"] == ["works/b/ledger.json", "works/b/works.jsonl.gz"]
+    for name in ("works/a", "works/b", "works/c", "mentions"):
+        graph = ox.NamedNode(f"{snapshot.base}graph/{name}")
+        said = told[f"graph/{name}"]["triples"]
+        assert said == sum(1 for _ in snapshot.store.quads_for_pattern(None, None, None, graph)), name
+
+
 def test_a_damaged_harvest_leaves_what_is_published(tiny: Workspace) -> None:
     put_harvest(tiny, "a", real_records()[:20])
     before = build(tiny).version
