@@ -15,7 +15,7 @@ import os
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
@@ -210,8 +210,7 @@ class _Maker:
     ) -> None:
         """Maps lines and loads what comes of them; puts the store in order where it has grown by much. The index is written by a
         thread beside."""
-        with ThreadPoolExecutor(1) as side:
-            stream = Stream(self._quads(index, lines, iris, harvests, side))
+        with ThreadPoolExecutor(1) as side, closing(Stream(self._quads(index, lines, iris, harvests, side))) as stream:
             try:
                 store.bulk_load(stream, ox.RdfFormat.N_QUADS)  # type: ignore[arg-type]
             except Exception as error:
@@ -235,7 +234,7 @@ class _Maker:
         iris: Mapping[str, str],
         harvests: Mapping[str, tuple[str, ...]],
         side: ThreadPoolExecutor,
-    ) -> Iterator[bytes]:
+    ) -> Generator[bytes]:
         yield "".join([map_rules(self.base), *self.joining]).encode()
         writing: deque[Future[None]] = deque()
         done, told, mentions = 0, TELL, f" <{self.base}graph/mentions> .\n".encode()
@@ -255,12 +254,6 @@ class _Maker:
 
     def _member(self, work: str, harvest: str) -> str:
         return f"<{work}> <{KG.harvestedIn}> <{self.base}harvest/{harvest}> <{self.base}graph/works/{harvest}> .\n"
-
-    def _put_in_order(self, store: ox.Store) -> None:
-        if self.state.loose > GROWTH * self.state.triples:
-            store.optimize()
-            self.state.loose = 0
-        store.flush()
 
 
 @dataclass
@@ -321,7 +314,8 @@ def _rename(store: ox.Store, index: IndexWriter, iris: Mapping[str, str]) -> Non
                 index.add_citation(quad.subject.value, openalex)
             if old != new:
                 store.remove(quad)
-                store.add(ox.Quad(quad.subject, quad.predicate, new, quad.graph_name))
+                if quad.subject != new:  # nothing is linked to itself
+                    store.add(ox.Quad(quad.subject, quad.predicate, new, quad.graph_name))
 
 
 def _store(folder: Path) -> ox.Store:

@@ -7,8 +7,9 @@ the IRIs by which they are known.
 import io
 import multiprocessing
 import os
+import signal
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
@@ -78,6 +79,7 @@ _workers: list[_Worker] = []  # in a process of its own: the one that maps there
 
 
 def _begin(known: Mapping[str, str], labels: tuple[Label, ...], base: str) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that began this one
     _workers.append(_Worker(known, labels, base))
 
 
@@ -116,10 +118,15 @@ def map_lines(
 class Stream(io.RawIOBase):
     """Pieces of bytes as a file to read from; `lines` is how many came, `error` what went wrong while they were made."""
 
-    def __init__(self, pieces: Iterator[bytes]) -> None:
+    def __init__(self, pieces: Generator[bytes]) -> None:
         self._pieces, self._piece, self._at = pieces, b"", 0
         self.lines = 0
         self.error: BaseException | None = None
+
+    def close(self) -> None:
+        """Ends the making of pieces too."""
+        self._pieces.close()
+        super().close()
 
     def readable(self) -> bool:
         """It is."""
