@@ -6,7 +6,7 @@ are put in their place under `works/` and the journal goes. The same question ag
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import filelock
 from kgraph.errors import KgraphError, fail
 from kgraph.gathering import Estimate, Gathering, Progress, Watch
 from kgraph.journal import Journal, Pages
-from kgraph.openalex import Client, work_id
+from kgraph.openalex import API, Client, work_id
 from kgraph.question import NAME, Question
 from kgraph.works import WORKS, Ledger, Merged, Record, brief, harvest_names, merge, publish, read_ledger, read_lines, read_works
 from kgraph.workspace import Workspace
@@ -52,6 +52,7 @@ class Harvester:
         """
         with self._alone(name) as before:
             self._check(question, name, before, again)
+            question = _grown(question, before)
             if before and self._is_whole(before, question, again):
                 return Harvested(before, already=True)
             with self._reading(name, question.core(), again) as journal:
@@ -63,6 +64,9 @@ class Harvester:
                 ledger = self._draft(name, question.as_dict(), str(question), journal, gathering.pages, merged, before)
                 ledger.said, ledger.beyond = gathering.said, gathering.beyond
                 ledger.missing, ledger.unasked = gathering.missing, gathering.unasked
+                address = self.client.access.address
+                if gathering.missing and not gathering.pages.lists and not gathering.came and address != API:
+                    ledger.notes.append(f"Nothing at all was found: look whether {address} is the address of OpenAlex")
                 ledger.gone = [one for one in before.gone if one["id"] not in came] if before else []
                 return self._finish(journal, ledger, merged)
 
@@ -70,6 +74,7 @@ class Harvester:
         """What a harvest will cost, or None where it is whole and nothing will be asked. What is read for it is kept."""
         with self._alone(name) as before:
             self._check(question, name, before, again)
+            question = _grown(question, before)
             if before and self._is_whole(before, question, again):
                 return None
             with self._reading(name, question.core(), again) as journal:
@@ -155,6 +160,8 @@ class Harvester:
             raise fail(f"cannot be written ({error.strerror})", "Free space, or allow writing there", file=place) from error
         try:
             ledger = read_ledger(self.workspace, name)
+            if ledger is None and name in {path.stem for path in self.workspace.study_files()}:
+                raise fail(f"{name!r} is the id of a study", f"Choose another name: --name {name}-works")
             self._sweep(name, ledger)
             yield ledger
         finally:
@@ -188,6 +195,8 @@ class Harvester:
         except BaseException:
             with suppress(KgraphError):
                 self.kept = journal.size()
+                if self.kept == (0, 0):
+                    journal.remove()  # so that the name is not taken
             raise
         finally:
             journal.close()
@@ -226,6 +235,13 @@ def _gone(lacking: Sequence[Record], pages: Pages, came: set[str]) -> Iterator[R
             came.add(work["id"])
         else:
             yield work | ({"now": now[0]} if now else {})
+
+
+def _grown(question: Question, before: Ledger | None) -> Question:
+    """A question; where it is a list of works, with those that were asked for under this name before: such a list grows."""
+    if before is None or question.kind != "works" or _core(before.question) != question.core():
+        return question
+    return replace(question, about=tuple(dict.fromkeys([*before.question["about"], *question.about])))
 
 
 def _core(question: Record) -> Record:

@@ -103,7 +103,8 @@ def tell_harvest(found: "Harvested", title: str, harvester: "Harvester") -> None
     for note in ledger.notes:
         print(f"note: {note}")
     if ledger.beyond:
-        print(f"note: about {ledger.beyond:,} more lie beyond --at-most {ledger.question.get('at_most'):,}")
+        about = "" if ledger.snapshot else "about "
+        print(f"note: {about}{ledger.beyond:,} more lie beyond --at-most {ledger.question.get('at_most'):,}")
     _list("Not found", ledger.missing)
     _list("Came under another DOI than any that was asked for, and not taken", ledger.unasked)
     if found.retracted:
@@ -115,7 +116,7 @@ def tell_harvest(found: "Harvested", title: str, harvester: "Harvester") -> None
     if found.already:
         print(f"Read {ledger.finished[:10]}; nothing was asked now (--again asks anew). In {place}")
         return
-    if read := ledger.snapshot:
+    if (read := ledger.snapshot) and not found.requests:
         release = ledger.question.get("release") or "an unknown day"
         print(f"Read {read['parts']:,} parts with {read['read']:,} records, of the release of {release}. In {place}")
         return

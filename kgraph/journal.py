@@ -130,13 +130,14 @@ class Journal:
 class Pages:
     """Asks for pages; those that the journal holds are not asked for again.
 
-    `number` and `credits` are those of all pages that were used, `paid` the credits of those that were asked for now. `notes`
-    tells where what came is not what the service had said. `watch` is called after every page.
+    `number` and `credits` are those of all pages that were used, `lists` of them pages of lists; `paid` are the credits of
+    those that were asked for now. `notes` tells where what came is not what the service had said. `watch` is called after
+    every page.
     """
 
     def __init__(self, client: Client, journal: Journal, watch: Callable[[], None]) -> None:
         self.client, self.journal, self.watch = client, journal, watch
-        self.number = self.credits = self.paid = 0
+        self.number = self.credits = self.paid = self.lists = 0
         self.notes: list[str] = []
 
     def of_list(self, filters: Sequence[str], search: str = "") -> Iterator[Page]:
@@ -147,6 +148,7 @@ class Pages:
         answered = 0
         while cursor:
             page = self._of_cursor(filters, search, cursor, followed, answered)
+            self.lists += 1
             yield page
             got.update(page.ids)
             answered += len(page.ids)

@@ -165,7 +165,7 @@ def _map_harvest(source: Source, workspace: Workspace) -> Mapped:
         (PROV.startedAtTime, Literal(ledger.began, datatype=XSD.dateTime)),
         (PROV.endedAtTime, Literal(ledger.finished, datatype=XSD.dateTime)),
         (KG.worksCount, Literal(ledger.works)),
-        *((KG.notFound, Literal(str(one.get("doi") or one.get("title")))) for one in ledger.missing),
+        *((KG.notFound, Literal(str(one.get("doi") or one.get("id") or one.get("title")))) for one in ledger.missing),
     ]
     for predicate, value in pairs:
         graph.add((node, predicate, value))

@@ -71,7 +71,8 @@ def works(
         WRITERS[format_](rows, COLUMNS, SHORT)
     if format_ == "table":
         print(
-            f"{found.number:,} works" + (f", of which these are the first {limit}" if not facet and limit < found.number else "")
+            f"{found.number:,} work{'s' * (found.number != 1)}"
+            + (f", of which these are the first {limit}" if not facet and 0 < limit < found.number else "")
         )
 
 

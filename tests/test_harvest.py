@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from fixed_answer import answering
 from harvesting import Record, files, harvest, kept, net, walks
+from harvests import ledger_of
 from kgraph import cli, question
 from kgraph.errors import KgraphError
 from kgraph.openalexerrors import RepeatedCursor
@@ -114,6 +115,36 @@ def test_dois_and_ids_in_as_few_requests_as_can_be(run: Run, place: Workspace) -
         assert [asked.credits for asked in address.requests] == [1, 1, 1, 1]
     assert told.splitlines()[:4] == ["walks: 204 works: 202 works, 2 not found", "Not found (2):", "  10.1000/999", "  W999"]
     assert len(kept(place, "walks")) == 202
+
+
+def test_a_list_of_works_grows_under_its_name(run: Run, place: Workspace) -> None:
+    with stand_in() as address:
+        run(address, "doi", "W3046863325", "--name", "two", at=place)
+        code, told, _ = run(address, "doi", "10.7717/peerj.4375", "--name", "two", at=place)
+    assert code == 0
+    assert ": 2 works, 1 new\n" in told
+    assert ledger_of(place, "two")["question"]["about"] == ["W3046863325", "10.7717/peerj.4375"]
+    assert ledger_of(place, "two")["absent"] == 0
+
+
+def test_a_command_that_fails_does_not_take_the_name(run: Run, place: Workspace) -> None:
+    with stand_in() as address:
+        assert run(address, "cites", "nothere", "--name", "mine", at=place)[0] == 1
+        assert run(address, "doi", "W3046863325", "--name", "mine", at=place)[0] == 0
+
+
+def test_an_address_that_is_not_the_service_is_doubted(run: Run, place: Workspace) -> None:
+    with stand_in() as address:
+        code, told, _ = run(f"{address}/elsewhere", "doi", "10.7717/peerj.4375", at=place)
+    assert code == 0
+    assert "look whether" in told
+
+
+def test_the_name_of_a_study_is_no_name_of_a_harvest(run: Run, example: Workspace) -> None:
+    with stand_in() as address:
+        code, _, said = run(address, "doi", "W3046863325", "--name", "fan-2024", at=example)
+    assert code == 1
+    assert "'fan-2024' is the id of a study" in said
 
 
 def test_a_single_doi_costs_nothing(run: Run, place: Workspace) -> None:

@@ -147,7 +147,7 @@ def test_a_work_in_several_parts_is_taken_once_the_newest(place: Workspace, tmp_
 def test_a_ceiling_is_kept_and_told(run: Run, place: Workspace, tmp_path: Path) -> None:
     put_copy(tmp_path / "copy", [some(30, 11, 20, 10)])
     told = run("snapshot", tmp_path / "copy", "--where", ALL, "--at-most", "2")[1]
-    assert "note: about 2 more lie beyond --at-most 2" in told
+    assert "note: 2 more lie beyond --at-most 2" in told
     (name,) = [path.name for path in (place.folder / "works").iterdir()]
     assert ids(place, name) == ["W10", "W11"]
     assert "4 works, 2 new\n" in run("snapshot", tmp_path / "copy", "--where", ALL, "--at-most", "9")[1]

@@ -12,6 +12,8 @@ import rdflib
 from flask.testing import FlaskClient
 
 import kgraph
+from harvests import put_harvest, record
+from kgraph.build import build
 from kgraph.names import KG, OA, SOA
 from kgraph.queries import load_queries
 from kgraph.snapshot import Snapshot
@@ -456,3 +458,38 @@ def test_without_a_harvest_what_is_asked_for_is_not_found(client: FlaskClient, p
     assert answer.status_code == 404
     assert "No works have been harvested here" in answer.text
     assert "kgraph harvest references fan-2024" in answer.text
+
+
+@pytest.mark.parametrize("asked", ["year=2020", "cited-by=W1", "foo=bar"])
+def test_what_a_list_does_not_know_is_refused(papers_client: FlaskClient, asked: str) -> None:
+    """Rather than passed over: a download would be taken for a part, and be the whole."""
+    for path in ("/works", "/works.csv", "/works.json"):
+        answer = papers_client.get(f"{path}?{asked}")
+        assert answer.status_code == 400
+        assert asked.partition("=")[0] in answer.text
+
+
+def test_a_search_that_finds_papers_alone_says_so(papers_client: FlaskClient) -> None:
+    text = shown(papers_client, "/search?q=altmetrics")
+    assert "Only papers were found" in text
+    assert "Nothing found" not in text
+
+
+def test_odd_dois_lead_where_they_should(tiny: Workspace) -> None:
+    put_harvest(tiny, "odd", [record(1, doi="https://doi.org/10.1000/a#b?c=d%2fe"), record(2)], missing=[{"doi": "10.1000/x#y"}])
+    build(tiny)
+    client = create_app(tiny).test_client()
+    assert 'href="https://doi.org/10.1000/a%23b%3Fc%3Dd%252fe"' in shown(client, "/work/W1")
+    assert 'href="https://doi.org/10.1000/x%23y"' in shown(client, "/harvest/odd")
+
+
+def test_of_very_many_authors_the_first_are_shown(tiny: Workspace) -> None:
+    crowd = [
+        {"author": {"id": f"https://openalex.org/A{number}", "display_name": f"Author {number}"}} for number in range(1, 401)
+    ]
+    put_harvest(tiny, "crowd", [record(1, authorships=crowd)])
+    build(tiny)
+    text = shown(create_app(tiny).test_client(), "/work/W1")
+    assert "The first 100 authors" in text
+    assert "Author 100<" in text
+    assert "Author 101<" not in text

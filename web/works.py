@@ -37,6 +37,7 @@ ONE = {  # how one value is spoken of
     "concept": "names", "named": "names itself", "type": "type", "topic": "topic", "source": "source", "author": "author",
     "country": "country", "language": "language", "access": "access", "retracted": "standing", "harvest": "harvest",
 }  # fmt: skip
+OTHERS = ("q", "since", "until", "order", "cites", "cited_by")
 SHORT, LONG = 8, 300  # values of a facet: on a page, and where somebody wants more of it
 PIECE = 5_000  # works that a download reads at a time
 KEYS = {"topic": "T", "author": "A", "source": "SV"}  # what keys of OpenAlex begin with
@@ -93,6 +94,8 @@ def read_question() -> Question:
     index = view().works
     given: Arguments = [(name, " ".join(value.split())) for name, value in request.args.items(multi=True)]
     given = list(dict.fromkeys((name, value) for name, value in given if value and name not in ("page", "more")))
+    if unknown := [name for name, _ in given if name not in (*ONE, *OTHERS)]:
+        raise BadRequest(f"A list of papers knows no “{unknown[0]}”; it knows {', '.join([*OTHERS, *ONE])}.")
     one = dict(reversed(given))  # the first value of each
     order = one.get("order", "")
     if order and order not in ORDERS:
