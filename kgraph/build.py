@@ -29,7 +29,7 @@ from kgraph.names import KG, PREFIXES
 from kgraph.queries import rows, run
 from kgraph.tagging import read_labels
 from kgraph.vocabulary import all_broader, parse_turtle
-from kgraph.workspace import Source, Workspace, mapping_digest, replace_file
+from kgraph.workspace import LOST, LOST_REMEDY, Source, Workspace, mapping_digest, replace_file
 from kgraph.workstore import INDEX, Terms, copy_index, copy_works, forget_works, make_works, read_state
 from kgraph.workterms import OPENALEX
 
@@ -65,6 +65,8 @@ def build(workspace: Workspace, report: Report = lambda line: None, force: bool 
         mapped, problems = map_sources(workspace, [source for source in sources if source.kind != "works"], report)
         if problems:
             raise KgraphError(problems)
+        for folder in workspace.lost_harvests():
+            report(f"Left out: {folder}: {LOST}. {LOST_REMEDY}")
         mapped, harvests = _open_harvests(mapped, [source for source in sources if source.kind == "works"], report)
         manifest = _make_snapshot(workspace, version, mapped, harvests, report, force)
         forget_unused(workspace, sources)
@@ -194,10 +196,36 @@ def _write_store(own: ox.Store, making: Path, works: Path | None) -> None:
     if works is not None:
         copy_works(works, making / "store")
     store = ox.Store(str(making / "store"))
+    if works is not None:
+        _give_way(store, own)
     store.bulk_load(own.dump(format=ox.RdfFormat.N_QUADS), ox.RdfFormat.N_QUADS)
     if works is None:
         store.optimize()
     store.flush()
+
+
+def _give_way(store: ox.Store, own: ox.Store) -> None:
+    """What a study says of a work stands alone: what the record says by the same property, perhaps differently, is said of the
+    record instead, https://openalex.org/W2741809807, whose primary topic the work is. So no answer about studies changes, and
+    nothing comes twice."""
+    type_, primary_topic = ox.NamedNode(PREFIXES["rdf"] + "type"), ox.NamedNode(PREFIXES["foaf"] + "primaryTopic")
+    works = {
+        quad.object for link in (KG.refersTo, KG.reportedIn) for quad in own.quads_for_pattern(None, ox.NamedNode(link), None)
+    }
+    for work in works:
+        if not isinstance(work, ox.NamedNode):
+            continue
+        ids = [quad.object for quad in store.quads_for_pattern(work, ox.NamedNode(KG.openAlexId), None, ox.DefaultGraph())]
+        iris = (OPENALEX + one.value for one in ids if isinstance(one, ox.Literal))
+        records = [ox.NamedNode(iri) for iri in iris if iri != work.value]
+        told = {quad.triple for quad in own.quads_for_pattern(work, None, None, None)}
+        properties = {triple.predicate for triple in told} - {type_}
+        for quad in list(store.quads_for_pattern(work, None, None, ox.DefaultGraph())):
+            if quad.predicate in properties or quad.triple in told:
+                store.remove(quad)
+                if quad.triple not in told:
+                    for record in records:
+                        store.extend([ox.Quad(record, quad.predicate, quad.object), ox.Quad(record, primary_topic, work)])
 
 
 def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:

@@ -1,6 +1,5 @@
 """`kgraph check`: everything that can be said about the sources without publishing anything."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -19,8 +18,8 @@ from kgraph.queries import load_queries, run
 from kgraph.studyfile import LoadedStudy, load_study
 from kgraph.vocabulary import Vocabulary
 from kgraph.workmapping import openalex_iri, work_iri
-from kgraph.works import WORKS, harvest_names, read_ledger, read_lines
-from kgraph.workspace import Workspace
+from kgraph.works import harvest_names, read_kept
+from kgraph.workspace import LOST, LOST_REMEDY, Workspace
 
 
 @dataclass
@@ -167,22 +166,17 @@ def _works(workspace: Workspace, studies: list[LoadedStudy]) -> CheckResult:
     number, problems, names = 0, [], harvest_names(workspace)
     cited = _cited(studies)
     for name in names:
-        path = workspace.folder / "works" / name / WORKS
         try:
-            ledger, digest = read_ledger(workspace, name), hashlib.sha256()
-            for line, record in read_lines(path):
-                digest.update(line + b"\n")
+            for _, record in read_kept(workspace, name):
                 number += 1
                 if record.get("is_retracted") is True:
                     problems += [
                         Problem(f"{place} is retracted, says OpenAlex", "Look at what rests on it", file, severity="warning")
                         for place, file in cited.get(work_iri(record), []) + cited.get(openalex_iri(record), [])
                     ]
-            if ledger is not None and digest.hexdigest() != ledger.sha256:
-                remedy = "Take the files back from your version control, or harvest again: kgraph harvest"
-                problems.append(Problem("the works are not those of which the ledger tells", remedy, str(path)))
         except KgraphError as error:
             problems.extend(error.problems)
+    problems += [Problem(LOST, LOST_REMEDY, str(folder)) for folder in workspace.lost_harvests()]
     return CheckResult("works", f"{number:,} records in {len(names)} harvests, line by line", list(dict.fromkeys(problems)))
 
 

@@ -109,7 +109,7 @@ def index_entry(record: Record, line: bytes, known: Mapping[str, str], concepts:
         base.removeprefix(OPENALEX),
         known.get(base) or work_iri(record),
         line_digest(line),
-        title,
+        " ".join(title.split()),
         abstract,
         _joined(names),
         known_year,
@@ -202,6 +202,10 @@ class IndexWriter:
         """The IRIs of the works that are there and have another than their OpenAlex one, by that one."""
         rows = self._db.execute("SELECT ? || openalex, iri FROM work WHERE iri != ? || openalex", (OPENALEX, OPENALEX))
         return dict(rows)
+
+    def holds(self, iri: str) -> bool:
+        """Whether a work of this IRI is there."""
+        return bool(self._db.execute("SELECT 1 FROM work WHERE iri = ?", (iri,)).fetchone())
 
     def is_in(self, openalex: str, harvest: str) -> bool:
         """Whether a work that is there is one of a harvest."""

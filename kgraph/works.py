@@ -112,6 +112,18 @@ def read_lines(path: Path) -> Iterator[tuple[bytes, Record]]:
         raise fail(f"cannot be read ({error})", remedy, file=path) from error
 
 
+def read_kept(workspace: Workspace, name: str) -> Iterator[tuple[bytes, Record]]:
+    """The works of a harvest, each with its line. At the end these are compared with what the ledger says: raises `KgraphError`
+    where they are not those of which it tells, and for damage as `read_lines`."""
+    path, ledger, digest = workspace.folder / "works" / name / WORKS, read_ledger(workspace, name), hashlib.sha256()
+    for line, record in read_lines(path):
+        digest.update(line + b"\n")
+        yield line, record
+    if ledger is not None and ledger.sha256 not in ("", digest.hexdigest()):
+        remedy = "Take the files back from your version control, or harvest again: kgraph harvest"
+        raise fail("the works are not those of which the ledger tells", remedy, file=path)
+
+
 def brief(record: Record) -> Record:
     """What names a work to a person: id, DOI, title."""
     return {"id": work_id(str(record.get("id"))), "doi": bare_doi(record.get("doi")), "title": record.get("title")}
@@ -148,7 +160,9 @@ def merge(old: Iterable[tuple[bytes, Record]], came: Iterable[bytes], into: IO[b
             found.works += 1
             found.new += not before
             found.absent += len(before) == len(versions)
-            found.changed += bool(before) and _content(before[0].record) != _content(chosen.record)
+            if before and _content(before[0].record) == _content(chosen.record):
+                chosen = before[0]
+            found.changed += bool(before) and chosen is not before[0]
             if chosen.record.get("is_retracted") is True:
                 found.retracted.append(brief(chosen.record))
                 if before and before[0].record.get("is_retracted") is not True:

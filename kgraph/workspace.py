@@ -32,6 +32,8 @@ WORKS_MODULES = (
     "abbreviations", "labelforms", "mentions", "names", "tables", "tagcontext", "tagging", "tagtables", "workcolumns",
     "workindex", "workmapping", "workstore", "workstream", "worktables", "workterms",
 )  # fmt: skip
+LOST = "there are works and no ledger that tells of them"
+LOST_REMEDY = "Take the ledger back from your version control, run the harvest again, or delete the folder"
 HARVEST = ("works.jsonl.gz", "ledger.json")  # the files of a harvest
 
 Kind = Literal["ontology", "concepts", "extension", "study", "mappings", "harvest", "works"]
@@ -96,9 +98,17 @@ class Workspace:
             yield _source("mappings", f"graph/mappings/{path.name.removesuffix('.sssom.tsv')}", path)
 
         for ledger in sorted((self.folder / "works").glob(f"[!.]*/{HARVEST[1]}")):
-            name = ledger.parent.name
+            name, works = ledger.parent.name, ledger.with_name(HARVEST[0])
+            if not works.is_file():
+                remedy = "Take the file back from your version control, or delete the folder and harvest again"
+                raise fail("the works of a harvest are missing", remedy, file=works)
             yield _source("harvest", f"graph/works/{name}", ledger)
-            yield _source("works", f"works/{name}", ledger.with_name(HARVEST[0]))
+            yield _source("works", f"works/{name}", works)
+
+    def lost_harvests(self) -> list[Path]:
+        """Folders with works and no ledger: nothing tells what was asked, and they are left out."""
+        found = (path.parent for path in (self.folder / "works").glob(f"[!.]*/{HARVEST[0]}"))
+        return sorted(folder for folder in found if not (folder / HARVEST[1]).is_file())
 
     def version(self, sources: list[Source]) -> str:
         """The version that a build of these sources has: the same inputs give the same version."""

@@ -28,7 +28,7 @@ from kgraph.mentions import map_rules
 from kgraph.names import CITO, KG
 from kgraph.workindex import FILE, IndexWriter, line_digest
 from kgraph.workmapping import openalex_iri, read_work, work_iri
-from kgraph.works import WORKS, read_lines
+from kgraph.works import WORKS, read_kept
 from kgraph.workspace import Source, Workspace, replace_file, works_digest
 from kgraph.workstream import Label, Stream, map_lines
 from kgraph.workterms import OPENALEX
@@ -132,7 +132,7 @@ class _Maker:
     """Makes the store of works of some harvests in a folder: `grow` from another one, or `fill` from nothing."""
 
     def __init__(self, workspace: Workspace, making: Path, state: State, terms: Terms, report: Report) -> None:
-        self.making, self.state, self.terms, self.report = making, state, terms, report
+        self.workspace, self.making, self.state, self.terms, self.report = workspace, making, state, terms, report
         self.base = workspace.settings.base
         self.files = {harvest: workspace.folder / "works" / harvest / WORKS for harvest in state.harvests}
         self.added = self.lines = 0
@@ -140,7 +140,7 @@ class _Maker:
 
     def fill(self) -> None:
         """Everything from nothing, in two readings: one for the names of works, one to map them."""
-        choice = _choose(self.files)
+        choice = _choose(self.workspace, self.files)
         with closing(IndexWriter(self.making / INDEX, self.terms.broader)) as index:
             for openalex in choice.harvests:
                 index.expect(openalex)
@@ -153,7 +153,7 @@ class _Maker:
         shutil.copyfile(before / INDEX, self.making / INDEX)
         with closing(IndexWriter(self.making / INDEX, self.terms.broader)) as index:
             news = self._news(index, old)
-            if news is not None:
+            if news is not None and not self._doubles(index, news):
                 _store(before).backup(str(self.making / STORE))
                 for part in ("works", "triples", "loose", "mentions"):
                     setattr(self.state, part, getattr(old, part))
@@ -170,7 +170,7 @@ class _Maker:
             if old.harvests.get(harvest) == digest:
                 continue
             held, before = 0, index.works_of(harvest)
-            for line, record in read_lines(self.files[harvest]):
+            for line, record in read_kept(self.workspace, harvest):
                 openalex, updated = openalex_iri(record).removeprefix(OPENALEX), str(record.get("updated_date") or "")
                 if openalex in there:
                     if index.digest(openalex) != line_digest(line):
@@ -189,6 +189,11 @@ class _Maker:
             if held < before:
                 return None
         return news
+
+    def _doubles(self, index: IndexWriter, news: "dict[str, _New]") -> bool:
+        """Whether a DOI of a new work is that of another one."""
+        dois = [iri for new in news.values() if not (iri := work_iri(read_work(new.line))).startswith(OPENALEX)]
+        return len(set(dois)) < len(dois) or any(map(index.holds, dois))
 
     def _add(self, index: IndexWriter, news: "dict[str, _New]") -> None:
         records = [read_work(new.line) for new in news.values()]
@@ -282,13 +287,13 @@ class _Choice:
                 yield from (line for line, taken in zip(stream, self.flags[harvest], strict=True) if taken)
 
 
-def _choose(files: dict[str, Path]) -> _Choice:
+def _choose(workspace: Workspace, files: dict[str, Path]) -> _Choice:
     """Reads harvests once. Of a work that several hold, the newest `updated_date` is taken, and of equals the last harvest's."""
     choice = _Choice(files, {harvest: bytearray() for harvest in files}, {}, {})
     taken: dict[str, tuple[str, str, int]] = {}
-    for harvest, path in files.items():
+    for harvest in files:
         flags = choice.flags[harvest]
-        for _, record in read_lines(path):
+        for _, record in read_kept(workspace, harvest):
             iri = openalex_iri(record)
             openalex, updated = iri.removeprefix(OPENALEX), str(record.get("updated_date") or "")
             before = taken.get(openalex)
@@ -302,7 +307,16 @@ def _choose(files: dict[str, Path]) -> _Choice:
                 else:
                     choice.iris.pop(iri, None)
             choice.harvests[openalex] = (*choice.harvests.get(openalex, ()), harvest)
+    _part_doubles(choice.iris)
     return choice
+
+
+def _part_doubles(iris: dict[str, str]) -> None:
+    """Where several records have one DOI, it names the work of the oldest of them; the others keep their OpenAlex IRI."""
+    first: dict[str, str] = {}
+    for openalex in sorted(iris, key=lambda iri: (len(iri), iri)):
+        if first.setdefault(iris[openalex], openalex) != openalex:
+            iris[openalex] = openalex
 
 
 def _rename(store: ox.Store, index: IndexWriter, iris: Mapping[str, str]) -> None:

@@ -16,9 +16,10 @@ import pyoxigraph as ox
 import pytest
 
 import kgraph
-from harvests import abstract, made_up_records, put_harvest, real_records, record
+from harvests import abstract, ledger_of, made_up_records, put_harvest, real_records, record
 from kgraph import workstream
 from kgraph.build import build
+from kgraph.check import check_workspace
 from kgraph.errors import KgraphError
 from kgraph.inference import infer
 from kgraph.names import ONTOLOGY
@@ -227,7 +228,7 @@ def test_a_damaged_harvest_leaves_what_is_published(tiny: Workspace) -> None:
 def test_a_missing_file_of_a_harvest_is_named(tiny: Workspace) -> None:
     put_harvest(tiny, "a", real_records()[:2])
     (tiny.folder / "works" / "a" / "works.jsonl.gz").unlink()
-    with pytest.raises(KgraphError, match=r"works\.jsonl\.gz: cannot be read"):
+    with pytest.raises(KgraphError, match=r"works\.jsonl\.gz: the works of a harvest are missing"):
         build(tiny)
 
 
@@ -388,3 +389,53 @@ def test_the_graph_of_a_harvest_is_of_its_own(tiny: Workspace) -> None:
     snapshot = built(tiny)
     graphs = ask(snapshot, "SELECT DISTINCT ?g { GRAPH ?g { ?w soa:citedByCount ?n } }")
     assert graphs == []
+
+
+def test_what_studies_say_is_said_once_and_unchanged(copy: Workspace) -> None:
+    """A record with the title, year and DOI of a reference, one of them different, changes no answer about the study."""
+    asked = (
+        "SELECT ?r ?t ?y ?d { ?r kg:referenceOf ?s ; kg:refersTo ?w . ?w dcterms:title ?t ;"
+        " fabio:hasPublicationYear ?y ; prism:doi ?d }"
+    )
+    before = ask(built(copy), asked)
+    first, *others = made_up_records()
+    put_harvest(copy, "made-up", [first | {"publication_year": 1999}, *others])
+    snapshot = built(copy)
+    assert ask(snapshot, asked) == before
+    said = "SELECT ?y { ?record foaf:primaryTopic ?work ; fabio:hasPublicationYear ?y . ?r kg:refersTo ?work ; kg:number 2 }"
+    assert ask(snapshot, said) == [("1999",)]
+    assert ask(snapshot, "SELECT ?n { ?r kg:refersTo ?w ; kg:number 2 . ?w soa:citedByCount ?n }")
+
+
+def test_two_records_of_one_doi_are_two_works(tiny: Workspace) -> None:
+    doi = "https://doi.org/10.1000/one"
+    put_harvest(tiny, "a", [record(7, doi=doi), record(10, doi=doi), record(3, referenced_works=["https://openalex.org/W10"])])
+    snapshot, _ = works(tiny)
+    assert ask(snapshot, "SELECT ?w ?id { ?w kg:openAlexId ?id ; prism:doi '10.1000/one' }") == [
+        (doi, "W7"),
+        ("https://openalex.org/W10", "W10"),
+    ]
+    assert ask(snapshot, "SELECT ?w { ?a cito:cites ?w }") == [("https://openalex.org/W10",)]
+    del snapshot
+    put_harvest(tiny, "b", [record(5, doi=doi)])
+    assert ask(works(tiny)[0], "SELECT ?id { <https://doi.org/10.1000/one> kg:openAlexId ?id }") == [("W5",)]
+
+
+def test_works_that_the_ledger_does_not_tell_of_are_not_published(tiny: Workspace) -> None:
+    put_harvest(tiny, "a", real_records()[:7])
+    before = build(tiny).version
+    ledger = ledger_of(tiny, "a")
+    put_harvest(tiny, "a", real_records()[:3])
+    (tiny.folder / "works" / "a" / "ledger.json").write_text(json.dumps(ledger), encoding="utf-8")
+    with pytest.raises(KgraphError, match="not those of which the ledger tells"):
+        build(tiny)
+    assert tiny.published_version() == before
+
+
+def test_a_harvest_without_its_ledger_is_told(tiny: Workspace) -> None:
+    put_harvest(tiny, "a", real_records()[:3])
+    (tiny.folder / "works" / "a" / "ledger.json").unlink()
+    reports: list[str] = []
+    build(tiny, reports.append)
+    assert any(line.startswith("Left out: ") and line.count("works/a") for line in reports)
+    assert [p.file for p in check_workspace(tiny, False).problems if p.check == "works"] == [str(tiny.folder / "works" / "a")]
