@@ -26,11 +26,11 @@ def ask_named(snapshot: Snapshot, name: str, parameters: dict[str, str]) -> Any:
     query = find_query(name)
     for parameter, kind in query.parameters.items():
         if kind == "concept" and parameter in parameters:
-            _known_concept(snapshot, parameters[parameter])
+            check_concept(snapshot, parameters[parameter])
     return run(snapshot.store, query.text, snapshot.base, query.bind(parameters, snapshot.base))
 
 
-def _known_concept(snapshot: Snapshot, given: str) -> None:
+def check_concept(snapshot: Snapshot, given: str) -> None:
     """Raises `KgraphError` with near slugs when the graph has no such concept: no rows would not tell."""
     concept = ox.NamedNode(PREFIXES["rdf"] + "type"), ox.NamedNode(PREFIXES["skos"] + "Concept")
     subjects = (quad.subject for quad in snapshot.store.quads_for_pattern(None, *concept, None))

@@ -40,7 +40,7 @@ HERE = Path(".")
 def main() -> None:
     """Runs the command line; a `KgraphError` is printed and ends with exit code 1."""
     try:
-        app()
+        app(prog_name="kgraph")
     except KgraphError as error:
         for problem in error.problems:
             print(f"{problem.severity}: {problem}", file=sys.stderr)

@@ -43,6 +43,7 @@ def works(
     format_: Annotated[str, typer.Option("--format", help="table, csv, json, ids.")] = "table",
 ) -> None:
     """List the works of the graph, or count them by a facet."""
+    from kgraph.answers import check_concept
     from kgraph.snapshot import open_published
     from kgraph.workcolumns import LISTED
     from kgraph.workindex import FILE
@@ -53,13 +54,16 @@ def works(
         raise fail(f"there is no format {format_!r}", f"Use one of: {' '.join(WRITERS)}")
     if facet is not None and facet not in LISTED:
         raise fail(f"there is no facet {facet!r}", f"There are: {', '.join(LISTED)}")
-    index = WorkIndex(open_published(find_workspace(workspace)).folder / FILE)
+    opened = open_published(find_workspace(workspace))
+    index = WorkIndex(opened.folder / FILE)
     if not index.exists:
         raise fail("the graph has no works yet", "Harvest some, then build: kgraph harvest references STUDY; kgraph build")
     given: dict[str, Any] = {
         "concept": concept, "author": author, "topic": topic, "source": source, "country": country, "type": type_,
         "language": language, "access": access, "harvest": harvest, "retracted": "yes" if retracted else None,
     }  # fmt: skip
+    for name in concept or ():
+        check_concept(opened, name)
     wanted = _wanted(index, text or "", given, year, cites, cited_by)
     most = limit or sys.maxsize
     found = index.find(wanted, order or "", limit=0 if facet else most, facets=most if facet else 0)
@@ -93,6 +97,8 @@ def _wanted(
 def _key(index: "WorkIndex", facet: str, name: str) -> str:
     from kgraph.validation import nearest
 
+    if facet in ("concept", "retracted"):
+        return name  # there is such a thing, whether or not a work has it
     name = name.upper() if facet == "country" else name
     found = index.named(facet, name)
     if found is None:

@@ -91,7 +91,7 @@ def test_facets_are_counted(run: Run) -> None:
     ("asked", "found", "remedy"),
     [
         (["--author", "Made-up Lim"], "no work has the author 'Made-up Lim'", "Did you mean Made-up Lin"),
-        (["--concept", "hoppe"], "no work has the concept 'hoppe'", "Did you mean hope"),
+        (["--concept", "hoppe"], "there is no concept 'hoppe'", "Did you mean hope"),
         (["--year", "15"], "'15' is no year", "2015-2020"),
         (["--year", "2020-2015"], "ends before it begins", "2015-2020"),
         (["--cites", "10.1000/nobody"], "the graph has no work '10.1000/nobody'", "harvested"),
@@ -105,6 +105,10 @@ def test_what_there_is_not_is_told_with_what_there_is(run: Run, asked: list[str]
     assert (code, out) == (1, "")
     assert found in said
     assert remedy in said
+
+
+def test_a_concept_without_works_has_none(run: Run) -> None:
+    assert run("works", "--concept", "guanxi", "--retracted", "--format", "ids") == (0, "", "")
 
 
 def test_without_works_it_says_how_to_get_them(run: Run, tiny_built: Workspace) -> None:
