@@ -193,12 +193,25 @@ def test_pinyin_with_tones_needs_no_context() -> None:
         ("没有偏见、歧视和污名", {"societal-prejudice", "social-discrimination", "stigma"}, set()),
         ("社会支持匮乏", {"social-support"}, set()),
         ("无论污名多深", set(), {"stigma"}),
+        ("没有证据表明同伴支持能降低住院率。", set(), {"peer-support"}),
+        ("尚无证据显示孤独感会降低。", set(), {"loneliness"}),
     ],
 )
 def test_negation(text: str, negated: set[str], there: set[str]) -> None:
     text += " in mental illness" if text.isascii() else ""
     concepts = {concept for concept, _ in found(text)} - {"mental-disorder", "!mental-disorder"}
     assert concepts == {"!" + concept for concept in negated} | there
+
+
+@pytest.mark.parametrize(
+    ("text", "concept"),
+    [
+        ("Peer support reduced loneliness in adults.", "loneliness"),
+        ("Most people experienced stigma and discrimination.", "stigma"),
+    ],
+)
+def test_a_verb_and_its_object_are_no_label(text: str, concept: str) -> None:
+    assert concept in [name for name, _ in found(text)]
 
 
 def test_explained_negation_names_its_words() -> None:
