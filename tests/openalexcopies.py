@@ -8,10 +8,17 @@ from typing import Any
 
 from isal import igzip
 
-from harvests import real_records
+from harvesting import kept
+from harvests import real_records, record
+from kgraph.copyharvest import CopyHarvester, CopyQuestion
+from kgraph.harvest import Harvested
+from kgraph.openalexcopy import open_copy
+from kgraph.where import read_conditions
+from kgraph.workspace import Workspace
 
 Record = dict[str, Any]
 LAYOUT = "works"
+ALL = "year:1000-"  # takes every record that has a year
 
 
 def put_copy(folder: Path, parts: Sequence[Sequence[Record | bytes]], layout: str = LAYOUT, date: str = "2026-10-28") -> Path:
@@ -56,3 +63,28 @@ def many(times: int) -> list[Record]:
         for time in range(times)
         for number, record in enumerate(real_records())
     ]
+
+
+def take(at: Workspace, copy: Path, *where: str, name: str = "some", **more: Any) -> Harvested:
+    """Takes a harvest, in this process unless `cores` are given."""
+    asked = CopyQuestion(where or (ALL,), more.get("at_most"))
+    harvester = CopyHarvester(at, cores=more.get("cores", 1))
+    opened = open_copy(copy, more.get("without_manifest", False))
+    return harvester.take(asked, read_conditions(asked.where, at), opened, name, more.get("again", False))
+
+
+def ids(at: Workspace, name: str = "some") -> list[str]:
+    """The ids of the works of a harvest."""
+    return list(kept(at, name))
+
+
+def some(*numbers: int, **more: Any) -> list[Record]:
+    """Small records of these numbers."""
+    return [record(number, publication_year=2020, **more) for number in numbers]
+
+
+def damage_bytes(path: Path) -> None:
+    """Changes a byte in the middle."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)

@@ -1,39 +1,26 @@
-"""Harvests from a copy of OpenAlex's snapshot: what is taken, what is told, and that no stop loses or changes anything."""
+"""Harvests from a copy of OpenAlex's snapshot: what is taken by which conditions, again, and what is told."""
 
 import gzip
 import json
 import os
-import random
-import resource
-import signal
-import sqlite3
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
 from harvesting import files, kept, refresh
 from harvests import abstract, put_harvest, real_records, record
-from kgraph import cli, openalexcopy
-from kgraph.copyharvest import CopyHarvester, CopyQuestion
+from kgraph import cli
 from kgraph.errors import KgraphError
-from kgraph.harvest import Harvested
-from kgraph.openalexcopy import open_copy
-from kgraph.where import read_conditions
 from kgraph.works import merge, one_line
 from kgraph.workspace import Workspace, create_workspace
 from openalex_standin import stand_in
-from openalexcopies import many, parts_of, put_copy, put_manifest, split
+from openalexcopies import ALL, damage_bytes, ids, parts_of, put_copy, some, split, take
 
 Record = dict[str, Any]
 Run = Callable[..., tuple[int, str, str]]
-ALL = "year:1000-"  # takes every record that has a year
 
 
 @pytest.fixture
@@ -57,24 +44,6 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], pla
         return code, told.out, told.err
 
     return call
-
-
-def take(at: Workspace, copy: Path, *where: str, name: str = "some", **more: Any) -> Harvested:
-    """Takes a harvest, in this process unless `cores` are given."""
-    asked = CopyQuestion(where or (ALL,), more.get("at_most"))
-    harvester = CopyHarvester(at, cores=more.get("cores", 1))
-    opened = open_copy(copy, more.get("without_manifest", False))
-    return harvester.take(asked, read_conditions(asked.where, at), opened, name, more.get("again", False))
-
-
-def ids(at: Workspace, name: str = "some") -> list[str]:
-    """The ids of the works of a harvest."""
-    return list(kept(at, name))
-
-
-def some(*numbers: int, **more: Any) -> list[Record]:
-    """Small records of these numbers."""
-    return [record(number, publication_year=2020, **more) for number in numbers]
 
 
 # ---- what comes
@@ -290,143 +259,6 @@ def test_bad_conditions_are_told_before_anything_is_read(run: Run, where: list[s
     assert (code, complaints[: len(message) + 7]) == (1, f"error: {message}")
 
 
-# ---- whether the copy is whole
-
-
-def damage_bytes(path: Path) -> None:
-    """Changes a byte in the middle."""
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 0xFF
-    path.write_bytes(content)
-
-
-@pytest.mark.parametrize(
-    ("harm", "message"),
-    [
-        (lambda path: path.unlink(), "this part is missing. Download that part again: aws s3 cp s3://openalex/data/jsonl/works/"),
-        (lambda path: path.rename(path.with_name("part_0009.gz")), "part_0009.gz: this part is not in the manifest. Delete it"),
-        (lambda path: path.write_bytes(path.read_bytes()[:-20]), " bytes, and the manifest says "),
-        (damage_bytes, "is damaged after line "),
-        (lambda path: path.write_bytes(b"x" * path.stat().st_size), "is damaged after line 0 "),
-    ],
-)
-def test_parts_that_are_not_as_they_were_published(
-    place: Workspace, tmp_path: Path, harm: Callable[[Path], None], message: str
-) -> None:
-    works = put_copy(tmp_path / "copy", split(real_records()[:40], 4))
-    harm(parts_of(works)[1])
-    with pytest.raises(KgraphError) as raised:
-        take(place, works)
-    assert message in str(raised.value)
-    assert "updated_date=2026-10-01/part_000" in str(raised.value)
-    assert not (place.folder / "works").exists()
-
-
-def test_all_damaged_parts_are_told_at_once_and_the_others_are_read(place: Workspace, tmp_path: Path) -> None:
-    works = put_copy(tmp_path / "copy", split(some(*range(1, 41)), 4))
-    one, two = (parts_of(works)[number] for number in (0, 2))
-    whole = {path: path.read_bytes() for path in (one, two)}
-    for path, content in whole.items():
-        path.write_bytes(content[:-9])
-    with pytest.raises(KgraphError, match="is damaged after line "):
-        take(place, works, without_manifest=True)
-    with pytest.raises(KgraphError) as raised:
-        take(place, works, without_manifest=True)
-    assert [problem.file for problem in raised.value.problems] == [str(one), str(two)]
-    for path, content in whole.items():
-        path.write_bytes(content)
-    assert take(place, works).ledger.works == 40
-
-
-def test_other_counts_than_the_manifest_says(place: Workspace, tmp_path: Path) -> None:
-    works = put_copy(tmp_path / "copy", split(some(*range(1, 41)), 4))
-    text = (works / "manifest.json").read_text()
-    (works / "manifest.json").write_text(text.replace('"record_count": 10}', '"record_count": 11}', 1))
-    with pytest.raises(KgraphError, match=r"part_0000.gz: has 10 records, and the manifest says 11. Download that part again"):
-        take(place, works)
-
-
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"files": [{}]}', '{"files": [{"url": 5}]}', '{"files": 5}', "null"])
-def test_a_manifest_that_is_none(place: Workspace, tmp_path: Path, content: str) -> None:
-    works = put_copy(tmp_path / "copy", [some(1)])
-    (works / "manifest.json").write_text(content)
-    with pytest.raises(KgraphError, match=r"manifest.json: cannot be read as a manifest .* Download it again: aws s3 cp"):
-        take(place, works)
-
-
-def test_without_a_manifest(run: Run, place: Workspace, tmp_path: Path) -> None:
-    works = put_copy(tmp_path / "copy", [some(1), some(2), some(3)])
-    (works / "manifest.json").unlink()
-    code, _, complaints = run("snapshot", works, "--where", ALL)
-    assert (code, "works: has no manifest, which says whether the copy is whole" in complaints) == (1, True)
-    ledger = take(place, works, without_manifest=True).ledger
-    assert (ledger.works, ledger.question["release"]) == (3, "2026-10-02")
-    assert ledger.notes == ["The copy was read without its manifest: whether it was whole is not known"]
-
-
-def test_the_manifest_of_earlier_releases(place: Workspace, tmp_path: Path) -> None:
-    works = put_copy(tmp_path / "copy", [some(1), some(2), some(3)])
-    values = json.loads((works / "manifest.json").read_text())
-    (works / "manifest.json").unlink()
-    (works / "manifest").write_text(json.dumps({"entries": values["files"]}))
-    assert take(place, works).ledger.question["release"] == "2026-10-02"
-
-
-def test_folders_that_are_no_copy(run: Run, tmp_path: Path) -> None:
-    def complaint(folder: Path) -> str:
-        code, _, complaints = run("snapshot", folder, "--where", ALL)
-        assert code == 1
-        return complaints
-
-    assert "there is no such folder" in complaint(tmp_path / "none")
-    (tmp_path / "empty").mkdir()
-    assert "holds no works of a snapshot of OpenAlex. It should hold works/updated_date=" in complaint(tmp_path / "empty")
-    (tmp_path / "empty" / "manifest.json").write_text('{"files": []}')
-    assert "has no parts" in complaint(tmp_path / "empty")
-    (tmp_path / "parquet/works/updated_date=2026-10-01").mkdir(parents=True)
-    (tmp_path / "parquet/works/updated_date=2026-10-01/part_0000.parquet").touch()
-    (tmp_path / "parquet/works/manifest.json").write_text('{"files": []}')
-    assert "is a Parquet file. Only JSON lines can be read" in complaint(tmp_path / "parquet")
-    (tmp_path / "parquet/works/updated_date=2026-10-01").rename(tmp_path / "parquet/works/x")
-    (tmp_path / "parquet/works/manifest.json").unlink()
-    assert "holds Parquet files. Only JSON lines can be read" in complaint(tmp_path / "parquet")
-
-
-def test_a_part_that_may_not_be_read(place: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    works = put_copy(tmp_path / "copy", [some(1)])
-
-    def refuse(path: Path) -> None:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(openalexcopy, "_opened", refuse)  # the tests may run as root, who may read everything
-    with pytest.raises(KgraphError, match=r"part_0000.gz: cannot be read \(Permission denied\). Allow reading it"):
-        take(place, works)
-
-
-def test_lines_that_are_no_records_are_left_out_and_told(place: Workspace, tmp_path: Path) -> None:
-    odd = [b"no JSON", b"{}", b'{"publication_year": 2020}', b'{"publication_year": 2020, ]}', b"", b'"x"']
-    surrogate = rb'{"id": "https://openalex.org/W2", "publication_year": 2020, "title": "\ud83d"}'
-    works = put_copy(tmp_path / "copy", [[*some(1), *odd, surrogate], [b""], some(3)])
-    ledger = take(place, works).ledger
-    assert ids(place) == ["W1", "W2", "W3"]
-    first = "updated_date=2026-10-01/part_0000.gz"
-    assert ledger.notes == [
-        f"6 lines are no records of works and were left out: {first}:2 is no JSON object; {first}:4 has no id of a work; "
-        f"{first}:5 is no JSON; {first}:6 is no JSON object; {first}:7 is no JSON object; "
-        "updated_date=2026-10-01/part_0001.gz:1 is no JSON object"
-    ]
-
-
-def test_an_empty_part_and_a_line_without_end(place: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    works = put_copy(tmp_path / "copy", [some(1), []])
-    parts_of(works)[1].write_bytes(b"")
-    put_manifest(works)
-    assert take(place, works).ledger.works == 1
-    monkeypatch.setattr(openalexcopy, "LONGEST", 20)
-    with pytest.raises(KgraphError, match=r"part_0000.gz:1: is longer than 20 bytes. Download that part again"):
-        take(place, works, again=True)
-
-
 # ---- again, anew, otherwise
 
 
@@ -505,181 +337,3 @@ def test_merging_into_a_file_gives_the_same_bytes() -> None:
     into = BytesIO()
     assert merge(*lines, into).content == b""
     assert into.getvalue() == merge(*lines).content
-
-
-# ---- stops
-
-
-@pytest.fixture(scope="module")
-def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy that takes a moment to read."""
-    folder = tmp_path_factory.mktemp("large")
-    return put_copy(folder, split(many(3), 10))
-
-
-@pytest.fixture(scope="module")
-def whole(large: Path) -> tuple[bytes, Record]:
-    """What an uninterrupted reading of it brings."""
-    at = create_workspace(large.parent / "whole", example=False)
-    process = start(at, large)
-    assert process.communicate()[1] == ""
-    return files(at, "some")
-
-
-def start(at: Workspace, copy: Path, *more: str, **options: Any) -> "subprocess.Popen[str]":
-    """Starts a harvest as a process of its own."""
-    command = [
-        sys.executable,
-        "-m",
-        "kgraph",
-        "harvest",
-        "snapshot",
-        str(copy),
-        "--where",
-        "retracted:no",
-        "--name",
-        "some",
-        *more,
-    ]
-    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
-    return subprocess.Popen(command, cwd=at.folder, text=True, **options)
-
-
-def parts_read(at: Workspace) -> int:
-    """How many parts the journal says are read."""
-    try:
-        with sqlite3.connect(f"file:{at.built}/harvests/some.snapshot?mode=ro", uri=True) as db:
-            return int(db.execute("SELECT count(*) FROM part").fetchone()[0])
-    except sqlite3.Error:
-        return 0
-
-
-def wait_for(parts: int, at: Workspace, process: "subprocess.Popen[str]") -> None:
-    """Waits until so many parts are read, or the process has ended."""
-    while parts_read(at) < parts and process.poll() is None:
-        time.sleep(0.002)
-
-
-def processes(mark: str) -> Iterator[int]:
-    """Processes with this mark in their environment."""
-    for path in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            if mark.encode() in path.read_bytes():
-                yield int(path.parent.name)
-        except OSError:
-            continue
-
-
-def test_killed_at_any_moment_it_goes_on(place: Workspace, large: Path, whole: tuple[bytes, Record]) -> None:
-    chance, mark = random.Random(), uuid4().hex  # noqa: S311 - any moment will do
-    environment = {**os.environ, "KGRAPH_TEST_MARK": mark}
-    for least in (1, 4):
-        process = start(place, large, env=environment)
-        wait_for(chance.randint(least, 9), place, process)
-        time.sleep(chance.uniform(0, 0.1))
-        process.kill()
-        process.communicate()
-    deadline = time.monotonic() + 5
-    while left := list(processes(mark)):
-        assert time.monotonic() < deadline, f"still there: {left}"
-        time.sleep(0.02)
-    done = parts_read(place)
-    spoilt = {}
-    if done:
-        with sqlite3.connect(place.built / "harvests/some.snapshot") as db:
-            names = [name for (name,) in db.execute("SELECT name FROM part")]
-        spoilt = {large / name: ((large / name).read_bytes(), (large / name).stat()) for name in names}
-    try:
-        for path, (content, about) in spoilt.items():  # a part that is read must not be read again
-            path.write_bytes(b"x" * len(content))
-            os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns))
-        complaints = start(place, large).communicate()[1]
-    finally:
-        for path, (content, about) in spoilt.items():
-            path.write_bytes(content)
-            os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns))
-    assert complaints == ""
-    assert files(place, "some") == whole
-    assert not list((place.built / "harvests").iterdir())
-
-
-def test_parts_that_changed_are_read_again(place: Workspace, tmp_path: Path) -> None:
-    works = put_copy(tmp_path / "copy", [some(1), some(2), some(3)])
-    last = parts_of(works)[2].read_bytes()
-    parts_of(works)[2].write_bytes(b"x" * len(last))
-    with pytest.raises(KgraphError, match="is damaged"):
-        take(place, works)
-    put_copy(tmp_path / "copy", [some(1), some(7), some(8)])
-    assert take(place, works).ledger.works == 3
-    assert ids(place) == ["W1", "W7", "W8"]
-
-
-def test_ctrl_c_ends_it_quickly_and_says_what_is_kept(place: Workspace, large: Path) -> None:
-    process = start(place, large, start_new_session=True)
-    wait_for(2, place, process)
-    os.killpg(process.pid, signal.SIGINT)
-    began = time.monotonic()
-    told, complaints = process.communicate()
-    assert time.monotonic() - began < 2
-    assert (process.returncode, told) == (130, "")
-    first, second = complaints.splitlines()
-    assert first.startswith("some: ")
-    assert " of 10 parts are read, " in first
-    assert second == "Stopped. The same command goes on from there"
-    assert not (place.folder / "works").exists()
-
-
-def test_a_process_that_dies_is_told_of(place: Workspace, large: Path) -> None:
-    mark = uuid4().hex
-    process = start(place, large, env={**os.environ, "KGRAPH_TEST_MARK": mark})
-    wait_for(1, place, process)
-    os.kill(max(pid for pid in processes(mark) if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()), signal.SIGKILL)
-    told, complaints = process.communicate()
-    assert (process.returncode, told) == (1, "")
-    assert (
-        "error: a process that reads parts has ended, perhaps for want of memory. Free memory, or give it fewer cores"
-        in complaints
-    )
-    assert not (place.folder / "works").exists()
-
-
-def test_a_disk_that_is_full(place: Workspace, tmp_path: Path) -> None:
-    copy = put_copy(tmp_path / "copy", [many(1)])
-    limits = resource.RLIMIT_FSIZE, (300_000, 300_000)
-    process = start(place, copy, preexec_fn=lambda: resource.setrlimit(*limits))
-    told, complaints = process.communicate()
-    assert (process.returncode, told) == (1, "")
-    assert "some.snapshot: cannot be written" in complaints
-    assert "Free space, or allow writing there. Then run the same command again: what is read stays read" in complaints
-    assert not (place.folder / "works").exists()
-    assert take(place, copy, "retracted:no").ledger.works == 200
-
-
-def test_a_disk_that_is_full_at_the_end(place: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    copy = put_copy(tmp_path / "copy", [some(1, 2)])
-    with monkeypatch.context() as patched:
-        patched.setattr(os, "fsync", full)
-        with pytest.raises(KgraphError, match=r"works/some: cannot be written \(No space left on device\). Free space"):
-            take(place, copy)
-    assert not (place.folder / "works").exists()
-    assert take(place, copy).ledger.works == 2
-
-
-def test_a_publishing_that_is_broken_off_is_done_again_as_it_was(tmp_path: Path) -> None:
-    whole, torn = (create_workspace(tmp_path / which, example=False) for which in ("whole", "torn"))
-    copy = put_copy(tmp_path / "copy", [some(1, 2)])
-    for at in (whole, torn):
-        take(at, copy)
-    put_copy(tmp_path / "copy", [some(1, 3)], date="2027-01-28")
-    take(whole, copy)
-    in_the_way = torn.folder / "works/some" / f".ledger.json.{os.getpid()}"
-    in_the_way.mkdir()
-    with pytest.raises(KgraphError, match="works/some: cannot be written"):
-        take(torn, copy)
-    in_the_way.rmdir()
-    in_the_way.with_name(".works.jsonl.gz.12345.draft").write_bytes(b"half of it, by a process that was killed")
-    take(torn, copy)
-    assert files(whole, "some") == files(torn, "some")
