@@ -17,8 +17,9 @@ Record = dict[str, Any]
 
 
 def words(text: str) -> str:
-    """A text in small letters without accents, its words between single spaces; words and signs stand apart."""
-    plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not "\u0300" <= c <= "\u036f").casefold()
+    """A text in small letters without accents and soft hyphens, its words between single spaces; words and signs stand apart."""
+    kept = (c for c in unicodedata.normalize("NFKD", text) if not "\u0300" <= c <= "\u036f" and c != "\u00ad")
+    plain = "".join(kept).casefold()
     plain = unicodedata.normalize("NFC", plain)
     return "".join(f" {c} " if "\u3400" <= c <= "\u9fff" else " " if c in "-_\u2013\u2014" else c for c in plain)
 
