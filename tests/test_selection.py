@@ -25,7 +25,9 @@ def words(text: str) -> str:
 
 
 def has_term(text: str, term: str) -> bool:
-    """Whether a text has a term, word for word."""
+    """Whether a text has a term, word for word; Chinese characters with nothing between."""
+    if all("\u3400" <= c <= "\u9fff" for c in term):
+        return term in text
     tokens, wanted = (re.findall(r"[^\W_]+|[^\w\s]", words(one)) for one in (text, term))
     return any(tokens[at : at + len(wanted)] == wanted for at in range(len(tokens)))
 
@@ -45,6 +47,7 @@ def is_wanted(one: Record, asked: Conditions) -> bool:
     countries += [
         place.get("country_code") for authorship in one.get("authorships") or () for place in authorship.get("institutions") or ()
     ]
+    year = one.get("publication_year")
     doi = (one.get("doi") or "").removeprefix("https://doi.org/").lower()
     return all(
         [
@@ -53,7 +56,7 @@ def is_wanted(one: Record, asked: Conditions) -> bool:
             asked.works is None or own in asked.works or doi in asked.dois,
             asked.cites is None or bool(asked.cites & set(cited)),
             asked.cited is None or own in asked.cited,
-            not asked.years or any(first <= (one.get("publication_year") or 0) <= last for first, last in asked.years),
+            not asked.years or (year is not None and any(first <= year <= last for first, last in asked.years)),
             not asked.types or one.get("type") in asked.types,
             not asked.languages or (one.get("language") or "").split("-")[0] in asked.languages,
             not asked.countries or bool(asked.countries & set(countries)),
