@@ -18,7 +18,8 @@ import orjson
 from kgraph.errors import fail
 from kgraph.openalex import Answer, Client, batches, work_id
 from kgraph.openalexerrors import BadRequest, NotFound, RepeatedCursor, UnknownForm
-from kgraph.works import Record, one_line
+from kgraph.selection import one_line
+from kgraph.works import Record
 from kgraph.workterms import bare_doi
 
 TABLES = """

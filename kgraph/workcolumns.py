@@ -5,7 +5,6 @@ beside each, of a value that it has; for each order the numbers of all works in 
 """
 
 import sqlite3
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,16 +23,14 @@ SORTS = {
     "inside": "inside DESC, cited DESC, id",
     "title": "title COLLATE NOCASE, id",
 }
-TABLE = "CREATE TABLE IF NOT EXISTS columns (name TEXT PRIMARY KEY, numbers BLOB NOT NULL)"
 
 
 def write_columns(db: sqlite3.Connection) -> None:
     """Writes the columns of all works that an index holds, in place of those that are there."""
-    db.execute(TABLE)
     found = np.fromiter(db.execute("SELECT work, facet, value FROM has"), dtype=np.dtype((np.int32, 3)))
     columns: dict[str, Numbers] = {}
-    for number, facet in enumerate(FACETS):
-        rows = found[found[:, 1] == number]
+    for facet in LISTED:
+        rows = found[found[:, 1] == FACETS.index(facet)]
         columns |= {f"{facet} works": rows[:, 0], f"{facet} values": rows[:, 2]}
     for order, by in SORTS.items():
         columns[f"in order {order}"] = np.fromiter((row[0] for row in db.execute(f"SELECT id FROM work ORDER BY {by}")), np.int32)  # noqa: S608
@@ -43,18 +40,14 @@ def write_columns(db: sqlite3.Connection) -> None:
 
 
 class Columns:
-    """The columns of an index, each read once. `number` is how many works there are."""
+    """The columns of an index. `number` is how many works there are, `years` the year of each, 0 where it is not known."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._columns = {
             name: np.frombuffer(numbers, np.int32) for name, numbers in db.execute("SELECT name, numbers FROM columns")
         }
+        self.years = self._columns["years"]
         self.number = len(self.years)
-
-    @cached_property
-    def years(self) -> Numbers:
-        """The year of each work, from the first; 0 where it is not known."""
-        return self._columns["years"]
 
     def none(self) -> Mask:
         """No work."""

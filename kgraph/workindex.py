@@ -38,6 +38,7 @@ CREATE TABLE has (work INTEGER NOT NULL, facet INTEGER NOT NULL, value INTEGER N
 CREATE TABLE cites (citing INTEGER NOT NULL, cited INTEGER NOT NULL, PRIMARY KEY (citing, cited)) WITHOUT ROWID;
 CREATE TABLE tally (concept INTEGER NOT NULL, facet INTEGER NOT NULL, works INTEGER NOT NULL, value INTEGER NOT NULL,
   PRIMARY KEY (concept, facet, works DESC, value)) WITHOUT ROWID;
+CREATE TABLE columns (name TEXT PRIMARY KEY, numbers BLOB NOT NULL);
 CREATE VIRTUAL TABLE words USING fts5 (title, abstract, content = '', tokenize = 'porter unicode61 remove_diacritics 2');
 """
 _INDEXES = """

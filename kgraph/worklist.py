@@ -15,10 +15,12 @@ from kgraph.errors import fail
 from kgraph.search import MAX_LETTERS, MAX_WORDS, spellings
 from kgraph.workcolumns import FACETS, LISTED, SORTS, Columns, Mask
 from kgraph.workindex import CHINESE
+from kgraph.workterms import bare_doi, doi_address, openalex_id
 
 RELEVANCE = "relevance"
 ORDERS = (RELEVANCE, *SORTS)
 RANKED = 5000  # works with a text that are put in order by how well they fit it, at most; more are put in order by citations
+COMMONEST = "SELECT facet, key, label, works FROM value WHERE facet = ? ORDER BY works DESC, id LIMIT ?"
 _COLUMNS = "openalex, iri, title, authors, year, source, type, cited, inside, open, retracted"
 _RUN = re.compile(f"(?:{CHINESE.pattern})+")
 
@@ -112,13 +114,15 @@ class WorkIndex:
             return Found(number, works, counted, ranked)
 
     def work(self, name: str) -> WorkRow | None:
-        """A work by its IRI or OpenAlex id, or None. Of several records of one IRI, the most cited."""
+        """A work by its IRI, OpenAlex id or DOI, or None."""
         if not self.exists:
             return None
-        column = "openalex" if re.fullmatch("W[0-9]+", name) else "iri"
+        doi = bare_doi(name)
+        names = [name, *([doi_address(doi)] if doi else [])]
         with self._reading() as db:
-            rows = db.execute(f"SELECT id FROM work WHERE {column} = ? ORDER BY cited DESC, id LIMIT 1", (name,))  # noqa: S608
-            return next(iter(_rows(db, [row[0] for row in rows])), None)
+            query = "SELECT id FROM work WHERE openalex = ? OR iri IN (?, ?) LIMIT 1"
+            found = db.execute(query, (openalex_id(name), names[0], names[-1])).fetchone()
+            return _rows(db, found)[0] if found else None
 
     def values(self, openalex: str) -> dict[str, list[FacetValue]]:
         """What a work has of every facet; `works` is how many works have it."""
@@ -143,17 +147,12 @@ class WorkIndex:
         with self._reading() as db:
             return _by_facet(db.execute(query, numbers)).get(facet, [])
 
-    def commonest(self, facet: str, most: int = 20, begins: str = "") -> list[FacetValue]:
-        """The values of a facet that most works have; of those whose label begins so, where `begins` says how."""
+    def commonest(self, facet: str, most: int = 20) -> list[FacetValue]:
+        """The values of a facet that most works have."""
         if not self.exists:
             return []
-        query = (
-            "SELECT facet, key, label, works FROM value WHERE facet = ? AND label LIKE ? ESCAPE '\\'"
-            " ORDER BY works DESC, id LIMIT ?"
-        )
         with self._reading() as db:
-            pattern = re.sub(r"([%_\\])", r"\\\1", begins) + "%"
-            return _by_facet(db.execute(query, (FACETS.index(facet), pattern, most))).get(facet, [])
+            return _by_facet(db.execute(COMMONEST, (FACETS.index(facet), most))).get(facet, [])
 
     def named(self, facet: str, name: str) -> FacetValue | None:
         """The value of a facet with this key or else with this label, whatever its case; of several the commonest."""
@@ -204,8 +203,7 @@ class WorkIndex:
         found: dict[str, list[FacetValue]] = {}
         for facet in LISTED:
             if mask is None:
-                query = "SELECT facet, key, label, works FROM value WHERE facet = ? ORDER BY works DESC, id LIMIT ?"
-                found |= _by_facet(db.execute(query, (FACETS.index(facet), most)))
+                found |= _by_facet(db.execute(COMMONEST, (FACETS.index(facet), most)))
                 continue
             counted = self._columns.count(mask, facet, most)
             query = "SELECT facet, key, label, ? FROM value WHERE id = ?"
@@ -233,6 +231,11 @@ def expression(text: str) -> str:
         terms[-1] = f'({terms[-1]} OR "{words[-1]}" *)'
     terms += (f'"{" ".join(run)}"' for run in _RUN.findall(text)[:MAX_WORDS])
     return " AND ".join(terms) or '""'
+
+
+def plain_cell(value: Any) -> Any:
+    """A value of a table for people, which no spreadsheet takes for a formula."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in tuple("=+-@\t\r") else value
 
 
 def _rows(db: sqlite3.Connection, ids: Sequence[int]) -> list[WorkRow]:

@@ -25,7 +25,6 @@ import orjson
 
 from kgraph.errors import KgraphError, fail
 from kgraph.openalex import work_id
-from kgraph.selection import one_line as one_line
 from kgraph.workspace import HARVEST, Workspace, replace_file
 from kgraph.workterms import bare_doi
 

@@ -5,6 +5,7 @@ Imports that cost time stand in the functions, so that `kgraph --help` stays qui
 
 import re
 import sys
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 Folder = Annotated[Path, typer.Option("-w", "--workspace", help="The workspace; by default the one around the current folder.")]
 Several = list[str] | None
-COLUMNS = ("openalex", "year", "title", "authors", "source", "type", "cited", "inside", "open", "retracted", "iri")
 SHORT = ("openalex", "year", "title", "authors", "cited", "inside")  # of a table for people
 
 
@@ -47,7 +47,7 @@ def works(
     from kgraph.snapshot import open_published
     from kgraph.workcolumns import LISTED
     from kgraph.workindex import FILE
-    from kgraph.worklist import WorkIndex
+    from kgraph.worklist import WorkIndex, WorkRow
     from kgraph.workspace import find_workspace
 
     if format_ not in WRITERS:
@@ -71,8 +71,8 @@ def works(
         rows = [{facet: one.label or one.key, "key": one.key, "works": one.works} for one in found.facets.get(facet, [])]
         WRITERS[format_](rows, (facet, "key", "works"), (facet, "key", "works"))
     else:
-        rows = [{column: getattr(work, column) for column in COLUMNS} for work in found.works]
-        WRITERS[format_](rows, COLUMNS, SHORT)
+        rows = [asdict(work) for work in found.works]
+        WRITERS[format_](rows, tuple(one.name for one in fields(WorkRow)), SHORT)
     if format_ == "table":
         print(
             f"{found.number:,} work{'s' * (found.number != 1)}"
@@ -119,13 +119,9 @@ def _years(text: str | None) -> tuple[int | None, int | None]:
 
 
 def _work(index: "WorkIndex", name: str | None) -> str:
-    from kgraph.openalex import work_id
-    from kgraph.workterms import bare_doi, doi_address
-
     if not name:
         return ""
-    doi = bare_doi(name)
-    found = index.work(doi_address(doi) if doi else work_id(name) or name)
+    found = index.work(name)
     if found is None:
         raise fail(f"the graph has no work {name!r}", "Name a DOI or an OpenAlex id of a work that was harvested")
     return found.openalex
@@ -140,14 +136,11 @@ def _write_table(rows: list[dict[str, Any]], _: tuple[str, ...], short: tuple[st
 def _write_csv(rows: list[dict[str, Any]], columns: tuple[str, ...], _: tuple[str, ...]) -> None:
     import csv
 
+    from kgraph.worklist import plain_cell
+
     writer = csv.DictWriter(sys.stdout, columns)
     writer.writeheader()
-    writer.writerows({name: _plain(value) for name, value in row.items()} for row in rows)
-
-
-def _plain(value: Any) -> Any:
-    """A cell that no spreadsheet takes for a formula."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value
+    writer.writerows({name: plain_cell(value) for name, value in row.items()} for row in rows)
 
 
 def _write_json(rows: list[dict[str, Any]], _: tuple[str, ...], __: tuple[str, ...]) -> None:

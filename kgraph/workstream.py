@@ -55,7 +55,7 @@ class _Worker:
         return "".join(texts).encode(), entries
 
     def _new(self, text: str, iri: str) -> str:
-        """Leaves out what was told of shared things (authors, topics, sources) already: a third of all lines."""
+        """Leaves out what was told of shared things (authors, topics, sources) already."""
         if len(self.told) > MOST_TOLD:
             self.told.clear()
         kept = []

@@ -17,7 +17,8 @@ from harvests import ledger_of
 from kgraph import cli, question
 from kgraph.errors import KgraphError
 from kgraph.openalexerrors import RepeatedCursor
-from kgraph.works import merge, one_line
+from kgraph.selection import one_line
+from kgraph.works import merge
 from kgraph.workspace import Workspace, create_workspace
 from openalex_standin import Fault, made_up_works, real_works, stand_in
 

@@ -14,7 +14,8 @@ from harvesting import files, kept, refresh
 from harvests import abstract, put_harvest, real_records, record
 from kgraph import cli
 from kgraph.errors import KgraphError
-from kgraph.works import merge, one_line
+from kgraph.selection import one_line
+from kgraph.works import merge
 from kgraph.workspace import Workspace, create_workspace
 from openalex_standin import stand_in
 from openalexcopies import ALL, damage_bytes, ids, parts_of, put_copy, some, split, take

@@ -21,9 +21,9 @@ from kgraph.web import create_app
 from kgraph.web.lists import Pager
 from kgraph.web.papers import MOST_YEARS, draw_years
 from kgraph.web.work import pieces_of
-from kgraph.web.works import COLUMNS, plain_cell
+from kgraph.web.works import COLUMNS
 from kgraph.workindex import FILE
-from kgraph.worklist import FacetValue, Wanted, WorkIndex
+from kgraph.worklist import FacetValue, Wanted, WorkIndex, plain_cell
 from kgraph.workspace import Workspace
 from papers import ABSTRACT, AUTHOR, CHINESE, CROWD, FORMULA, MARKUP, REPORT, REPORTED, RETRACTED
 from webpages import Page

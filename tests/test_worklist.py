@@ -160,8 +160,7 @@ def test_values_go_by_key_and_by_name(index: WorkIndex, entries: list[Entry]) ->
     assert by_label is not None
     assert (by_key.key, by_label.label) == (key, label)
     assert index.named("author", "nobody at all") is None
-    assert label in {one.label for one in index.commonest("author", 1000, label[:3])}
-    assert index.commonest("author", 5, "100%_") == []
+    assert label in {one.label for one in index.commonest("author", 5000)}
 
 
 def test_without_a_file_there_is_nothing(tmp_path: Path) -> None:

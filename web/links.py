@@ -1,6 +1,5 @@
 """IRIs and the paths of their pages: the site mirrors its own linked data."""
 
-import re
 from urllib.parse import quote, unquote
 
 from flask import request
@@ -8,12 +7,10 @@ from flask import request
 from kgraph.names import CONCEPT, KG_IRI
 from kgraph.web.published import snapshot, view
 from kgraph.worklist import WorkRow
-from kgraph.workterms import bare_doi, doi_address
 
 SCHEME = "https://w3id.org/kgraph/scheme/"
 PACKAGED = "https://w3id.org/kgraph/"
 _PACKAGED_KINDS = ("counterpart/", "mapping/")  # like concepts, these are the same under every base
-_WORK = re.compile("[Ww][0-9]{1,18}")
 _SAFE = "/:@!$&'()*+,;=~-._"
 
 
@@ -55,9 +52,7 @@ def iri_of(path: str) -> str:
 
 def find_work(name: str) -> WorkRow | None:
     """The harvested work that somebody names by its OpenAlex id or its DOI, or None."""
-    doi = bare_doi(name)
-    works = view().works
-    return view().work(doi_address(doi)) if doi else works.work(name.upper()) if _WORK.fullmatch(name) else None
+    return view().works.work(name)
 
 
 def nothing_here() -> str:

@@ -16,7 +16,7 @@ from kgraph.web.links import find_work, nothing_here
 from kgraph.web.lists import SIZE, Pager
 from kgraph.web.published import label, view
 from kgraph.web.words import ACCESS, ORDER_NAMES, TONGUES, WORK_TYPES
-from kgraph.worklist import ORDERS, FacetValue, Found, Wanted, WorkIndex, WorkRow
+from kgraph.worklist import ORDERS, FacetValue, Found, Wanted, WorkIndex, WorkRow, plain_cell
 
 pages = Blueprint("works", __name__)
 
@@ -255,11 +255,6 @@ def _csv_pieces(parts: Iterator[list[WorkRow]]) -> Iterator[str]:
         out.seek(0)
         out.truncate()
     yield out.getvalue()
-
-
-def plain_cell(value: Any) -> Any:
-    """A cell that no spreadsheet takes for a formula."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in tuple("=+-@\t\r") else value
 
 
 def _json_pieces(parts: Iterator[list[WorkRow]]) -> Iterator[bytes]:
