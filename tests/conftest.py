@@ -10,6 +10,7 @@ from filelock import FileLock
 from flask.testing import FlaskClient
 
 import kgraph
+from kgraph import cli
 from kgraph.build import build
 from kgraph.snapshot import Snapshot
 from kgraph.workspace import Workspace, create_workspace
@@ -17,6 +18,7 @@ from kgraph.workspace import Workspace, create_workspace
 EXAMPLE = Path(kgraph.__file__).parent / "example"
 TINY = Path(__file__).parent / "data" / "tiny"
 Change = Callable[..., Path]
+Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="session")
@@ -69,6 +71,23 @@ def papers_client(harvested: Workspace) -> FlaskClient:
 
     made: FlaskClient = create_app(harvested).test_client()
     return made
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Run:
+    """Runs `kgraph` with arguments, in this process: exit code, what it printed, what it complained of."""
+
+    def call(*arguments: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["kgraph", *map(str, arguments)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        told = capfdbinary.readouterr()
+        return code, told.out.decode(), told.err.decode()
+
+    return call
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from fixed_answer import answering
 from harvesting import Record, files, harvest, kept, net, walks
 from harvests import ledger_of
-from kgraph import cli, question
+from kgraph import question
 from kgraph.errors import KgraphError
 from kgraph.openalexerrors import RepeatedCursor
 from kgraph.selection import one_line
@@ -39,20 +39,13 @@ def example(tmp_path: Path) -> Workspace:
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], place: Workspace) -> Run:
-    """Runs `kgraph harvest` in the new workspace (or one that is given) with an address: exit code, output, complaints."""
+def run(run: Run, monkeypatch: pytest.MonkeyPatch, place: Workspace) -> Run:
+    """Runs `kgraph harvest` in the new workspace (or one that is given) with an address."""
 
     def call(address: str, *arguments: str | Path, at: Workspace = place, key: str = "free-key") -> tuple[int, str, str]:
         monkeypatch.setenv("OPENALEX_ADDRESS", address)
         monkeypatch.setenv("OPENALEX_API_KEY", key)
-        monkeypatch.setattr("sys.argv", ["kgraph", "harvest", *map(str, arguments), "-w", str(at.folder)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        told = capsys.readouterr()
-        return code, told.out, told.err
+        return run("harvest", *arguments, "-w", at.folder)
 
     return call
 

@@ -12,7 +12,6 @@ import pytest
 
 from harvesting import files, kept, refresh
 from harvests import abstract, put_harvest, real_records, record
-from kgraph import cli
 from kgraph.errors import KgraphError
 from kgraph.selection import one_line
 from kgraph.works import merge
@@ -31,20 +30,9 @@ def place(tmp_path: Path) -> Workspace:
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], place: Workspace) -> Run:
-    """Runs `kgraph harvest` in the new workspace: exit code, output, complaints."""
-
-    def call(*arguments: str | Path) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["kgraph", "harvest", *map(str, arguments), "-w", str(place.folder)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        told = capsys.readouterr()
-        return code, told.out, told.err
-
-    return call
+def run(run: Run, place: Workspace) -> Run:
+    """Runs `kgraph harvest` in the new workspace."""
+    return lambda *arguments: run("harvest", *arguments, "-w", place.folder)
 
 
 # ---- what comes

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harvests import real_records
-from kgraph import cli, openalexcopy
+from kgraph import openalexcopy
 from kgraph.errors import KgraphError
 from kgraph.workspace import Workspace, create_workspace
 from openalexcopies import ALL, damage_bytes, ids, parts_of, put_copy, put_manifest, some, split, take
@@ -24,20 +24,9 @@ def place(tmp_path: Path) -> Workspace:
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], place: Workspace) -> Run:
-    """Runs `kgraph harvest` in the new workspace: exit code, output, complaints."""
-
-    def call(*arguments: str | Path) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["kgraph", "harvest", *map(str, arguments), "-w", str(place.folder)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        told = capsys.readouterr()
-        return code, told.out, told.err
-
-    return call
+def run(run: Run, place: Workspace) -> Run:
+    """Runs `kgraph harvest` in the new workspace."""
+    return lambda *arguments: run("harvest", *arguments, "-w", place.folder)
 
 
 @pytest.mark.parametrize(

@@ -1,35 +1,15 @@
 """`kgraph study`: a skeleton that says what it still needs, a check that says everything at once, a reading."""
 
-import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from kgraph import cli
 from kgraph.workspace import Workspace
 
 Change = Callable[..., Path]
 Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs `kgraph` with arguments: exit code, what it printed, what it complained of."""
-
-    def call(*arguments: str | Path) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["kgraph", *map(str, arguments)])
-        code = 0
-        try:
-            with contextlib.suppress(BrokenPipeError):
-                cli.main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        told = capsys.readouterr()
-        return code, told.out, told.err
-
-    return call
 
 
 def test_a_skeleton_names_what_it_lacks(run: Run, tiny: Workspace) -> None:

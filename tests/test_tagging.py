@@ -1,6 +1,5 @@
 """Concepts in texts: each rule by itself, what holds for any text, the labelled texts, and the command."""
 
-import contextlib
 import json
 import pickle
 from collections.abc import Callable
@@ -12,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kgraph import cli
 from kgraph.errors import KgraphError
 from kgraph.labelforms import Folded, forms
 from kgraph.names import CONCEPT
@@ -406,24 +404,6 @@ def test_ambiguous_entries_are_labels() -> None:
 
 
 # --- the command -------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs `kgraph` with arguments: exit code, what it printed, what it complained of."""
-
-    def call(*arguments: str | Path) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["kgraph", *map(str, arguments)])
-        code = 0
-        try:
-            with contextlib.suppress(BrokenPipeError):
-                cli.main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        told = capsys.readouterr()
-        return code, told.out, told.err
-
-    return call
 
 
 def test_command_lists_mentions(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,6 @@ from collections.abc import Callable
 import pytest
 
 import kgraph
-from kgraph import cli
 from kgraph.workindex import FILE
 from kgraph.worklist import Wanted, WorkIndex
 from kgraph.workspace import Workspace
@@ -20,21 +19,10 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def run(harvested: Workspace, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Run:
-    """Runs a command in the example with harvests: exit code, what it printed, what it said of errors."""
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["kgraph", *arguments])
-        monkeypatch.chdir(harvested.folder)
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as done:
-            code = int(done.code or 0)
-        told = capfdbinary.readouterr()
-        return code, told.out.decode(), told.err.decode()
-
-    return call
+def run(run: Run, harvested: Workspace, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs `kgraph` in the example with harvests."""
+    monkeypatch.chdir(harvested.folder)
+    return run
 
 
 def test_the_commands_of_the_page(run: Run) -> None:
