@@ -27,13 +27,13 @@ def ask_named(snapshot: Snapshot, name: str, parameters: dict[str, str]) -> Any:
     for parameter, kind in query.parameters.items():
         if kind == "concept" and parameter in parameters:
             check_concept(snapshot, parameters[parameter])
-    return run(snapshot.store, query.text, snapshot.base, query.bind(parameters, snapshot.base))
+    return run(snapshot.graph, query.text, snapshot.base, query.bind(parameters, snapshot.base))
 
 
 def check_concept(snapshot: Snapshot, given: str) -> None:
     """Raises `KgraphError` with near slugs when the graph has no such concept: no rows would not tell."""
     concept = ox.NamedNode(PREFIXES["rdf"] + "type"), ox.NamedNode(PREFIXES["skos"] + "Concept")
-    subjects = (quad.subject for quad in snapshot.store.quads_for_pattern(None, *concept, None))
+    subjects = (quad.subject for quad in snapshot.graph.match(None, *concept))
     known = {subject.value for subject in subjects if isinstance(subject, ox.NamedNode)}
     if str(to_term(given, "concept", snapshot.base).value) not in known:
         remedy = (

@@ -45,6 +45,7 @@ PREFIXES = {
     "soa": str(SOA),
     "datacite": str(DATACITE),
     "void": "http://rdfs.org/ns/void#",
+    "sd": "http://www.w3.org/ns/sparql-service-description#",
     "sh": "http://www.w3.org/ns/shacl#",
     "sssom": str(SSSOM),
     "semapv": "https://w3id.org/semapv/vocab/",

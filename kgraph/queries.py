@@ -22,17 +22,10 @@ import pyoxigraph as ox
 
 from kgraph.errors import KgraphError, fail
 from kgraph.names import CONCEPT, ONTOLOGY, PREFIXES
+from kgraph.sparqltext import UNION, Dataset
+from kgraph.stores import EmbeddedStore, GraphStore, Term
 
-Term = ox.NamedNode | ox.Literal
 _HEADER = re.compile(r"#\s*([a-z][a-z-]*)(?:\s+(\w+))?\s*:\s*(.*)")
-_NOT_SYNTAX = re.compile(  # strings, IRIs and comments
-    r'"""(?:[^\\]|\\.)*?"""|\'\'\'(?:[^\\]|\\.)*?\'\'\'|"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'|<[^<>"{}|^`\\\s]*>|#[^\n]*',
-    re.DOTALL,
-)
-_FROM = re.compile(r"(?<![?$:\w.-])FROM\b(?![:-])", re.IGNORECASE)
-_UPDATE = re.compile(
-    r"(\s|(BASE|PREFIX\s+[\w.-]*:)\s)*(INSERT|DELETE|LOAD|CLEAR|DROP|CREATE|ADD|MOVE|COPY|WITH)\b", re.IGNORECASE
-)
 _IRI = re.compile(r"[a-z][a-z0-9+.-]*:[^\s<>\"{}|\\^`]+", re.IGNORECASE)
 _PATH = re.compile(r"[^\s<>\"{}|\\^`:]+(/[^\s<>\"{}|\\^`]*)*")
 
@@ -140,30 +133,29 @@ def prologue(base: str) -> str:
     return f"BASE <{base}>\n" + "".join(f"PREFIX {prefix}: <{iri}>\n" for prefix, iri in PREFIXES.items())
 
 
-def run(store: ox.Store, text: str, base: str, bound: Mapping[ox.Variable, Term] | None = None) -> Any:
-    """Evaluates a query over the union of all graphs (unless it says FROM). Raises `KgraphError` for malformed queries."""
-    names_graphs = _FROM.search(_NOT_SYNTAX.sub(" ", text))
+def run(
+    store: ox.Store | GraphStore,
+    text: str,
+    base: str,
+    bound: Mapping[ox.Variable, Term] | None = None,
+    dataset: Dataset = UNION,
+) -> Any:
+    """Evaluates a query over a dataset, by default the union of all graphs. Raises `KgraphError` for malformed queries."""
+    graph = EmbeddedStore(store) if isinstance(store, ox.Store) else store
     try:
-        return store.query(
-            text,
-            base_iri=base,
-            prefixes=PREFIXES,
-            use_default_graph_as_union=not names_graphs,
-            substitutions=dict(bound) if bound else None,
-        )
+        return graph.query(text, base, bound, dataset)
     except SyntaxError as error:
-        raise _syntax_problem(error, text) from error
+        raise syntax_problem(error, text) from error
     except (ValueError, OSError, RuntimeError) as error:
         raise fail(f"the query cannot be answered: {error}", "Check functions and addresses in the query") from error
 
 
-def _syntax_problem(error: SyntaxError, text: str) -> KgraphError:
+def syntax_problem(error: SyntaxError, text: str) -> KgraphError:
+    """What is wrong with a query, with the line where the engine tells it."""
     found = " ".join(str(error.msg or error).split())
     place = re.search(r"at (\d+):(\d+)", found)
     line = error.lineno or (int(place[1]) if place else None)
     excerpt = f" near «{text.splitlines()[line - 1].strip()}»" if line and line <= len(text.splitlines()) else ""
-    if _UPDATE.match(_NOT_SYNTAX.sub(" ", text)):
-        return fail("this is an update, and the graph is read-only", "Change the sources and build: kgraph build")
     found = found if len(found) <= 200 else found[:199] + "…"
     return fail(
         f"the query is not well-formed: {found}{excerpt}", "Correct the SPARQL; prefixes of kgraph are known already", line=line
@@ -191,3 +183,8 @@ def to_value(term: Any) -> Any:
         if datatype == PREFIXES["xsd"] + "boolean":
             return term.value == "true"
     return term.value
+
+
+def plain_cell(value: Any) -> Any:
+    """A value of a table for people, which no spreadsheet takes for a formula."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in tuple("=+-@\t\r＝＋－＠") else value

@@ -11,8 +11,12 @@ import pyoxigraph as ox
 
 from kgraph import queries
 from kgraph.errors import KgraphError, fail
-from kgraph.names import KG, OA
+from kgraph.integrity import check_files, read_manifest
+from kgraph.names import KG, OA, PREFIXES
+from kgraph.remote import open_remote
 from kgraph.settings import DEFAULT_BASE
+from kgraph.sparqltext import outline
+from kgraph.stores import EmbeddedStore, GraphStore
 from kgraph.workspace import Workspace
 
 _PARTS = (ox.NamedNode(KG.anchor), ox.NamedNode(OA.hasSelector))
@@ -27,18 +31,23 @@ class Snapshot:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        try:
-            self.manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise fail(f"the snapshot is damaged ({error})", "Build it anew: kgraph build --force", file=folder) from error
+        self.manifest: dict[str, Any] = read_manifest(folder)
         self.version: str = self.manifest["version"]
         self.base: str = self.manifest.get("base", DEFAULT_BASE)
 
     @cached_property
+    def graph(self) -> GraphStore:
+        """Where the graph is read: on the server that the manifest names, or in the store on disk."""
+        if "remote" in self.manifest:
+            return open_remote(self.manifest["remote"])
+        return EmbeddedStore(self.store)
+
+    @cached_property
     def store(self) -> ox.Store:
+        """The store on disk."""
         try:
             return ox.Store.read_only(str(self.folder / "store"))
-        except OSError as error:
+        except (OSError, RuntimeError) as error:  # the latter where a checksum within the store is wrong
             raise fail(
                 f"the store cannot be opened ({error})", "Build it anew: kgraph build --force", file=self.folder
             ) from error
@@ -55,25 +64,25 @@ class Snapshot:
         Raises `KgraphError` for an unknown query, or a missing, unknown or malformed parameter.
         """
         query = queries.find_query(name)
-        answer = queries.run(self.store, query.text, self.base, query.bind(parameters, self.base))
+        answer = queries.run(self.graph, query.text, self.base, query.bind(parameters, self.base))
         return list(queries.rows(answer))
 
     def query(self, text: str) -> Any:
         """The answer to any SPARQL query: pyoxigraph's QuerySolutions, QueryBoolean or QueryTriples."""
-        return queries.run(self.store, text, self.base)
+        return queries.run(self.graph, text, self.base, dataset=outline(text, self.base, PREFIXES).dataset)
 
     def describe(self, iri: str) -> list[ox.Triple]:
         """What the graph says of a node: its triples, those that lead to it, and its anchors with their selectors."""
         node = ox.NamedNode(iri)
         seen: dict[ox.Triple, None] = {}
-        for quad in self.store.quads_for_pattern(None, None, node, None):
+        for quad in self.graph.match(object=node):
             seen[quad.triple] = None
         for triple in self._outgoing(node):
             seen[triple] = None
         return list(seen)
 
     def _outgoing(self, node: ox.NamedNode) -> Iterator[ox.Triple]:
-        for quad in self.store.quads_for_pattern(node, None, None, None):
+        for quad in self.graph.match(node):
             yield quad.triple
             if quad.predicate in _PARTS and isinstance(quad.object, ox.NamedNode):
                 yield from self._outgoing(quad.object)
@@ -85,11 +94,21 @@ class Snapshot:
 
 
 def open_published(workspace: Workspace) -> Snapshot:
-    """The snapshot that a workspace has published. Raises `KgraphError` when there is none."""
-    name = workspace.published_name()
-    if name is None:
-        raise fail("nothing is built yet", "Run: kgraph build", file=workspace.folder)
-    return Snapshot(workspace.snapshots / name)
+    """The snapshot that a workspace has published. Raises `KgraphError` when there is none, or files of it are missing."""
+    while (name := workspace.published_name()) is not None:
+        try:
+            return open_whole(workspace.snapshots / name)
+        except KgraphError:
+            if workspace.published_name() == name:  # else another one was published meanwhile
+                raise
+    raise fail("nothing is built yet", "Run: kgraph build", file=workspace.folder)
+
+
+def open_whole(folder: Path) -> Snapshot:
+    """The snapshot in a folder. Raises `KgraphError` when files of it are missing or have another size than was written."""
+    found = Snapshot(folder)
+    check_files(folder, found.manifest)
+    return found
 
 
 def open_restricted(workspace: Workspace) -> Snapshot:
@@ -97,11 +116,12 @@ def open_restricted(workspace: Workspace) -> Snapshot:
     folder = workspace.restricted / str(workspace.published_name())
     if not folder.is_dir():
         raise fail("there is nothing restricted in the published version", "Leave out --restricted", file=workspace.folder)
-    return Snapshot(folder)
+    return open_whole(folder)
 
 
 def list_snapshots(workspace: Workspace) -> dict[str, Any]:
-    """The snapshots of a workspace, newest first, with version, age and counts; and whether the sources are as published."""
+    """The snapshots of a workspace, newest first, with version, age and counts; whether the sources are as published;
+    the limits of queries to the endpoint."""
     published = workspace.published_name()
     found = []
     for path in workspace.snapshots.glob("*/manifest.json"):
@@ -134,5 +154,6 @@ def list_snapshots(workspace: Workspace) -> dict[str, Any]:
     return {
         "name": workspace.settings.name,
         "current": current,
+        "sparql": workspace.settings.sparql.as_settings(),
         "snapshots": sorted(found, key=lambda item: item["built"], reverse=True),
     }

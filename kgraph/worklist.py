@@ -233,11 +233,6 @@ def expression(text: str) -> str:
     return " AND ".join(terms) or '""'
 
 
-def plain_cell(value: Any) -> Any:
-    """A value of a table for people, which no spreadsheet takes for a formula."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in tuple("=+-@\t\r") else value
-
-
 def _rows(db: sqlite3.Connection, ids: Sequence[int]) -> list[WorkRow]:
     """Works by number, in this order."""
     query = f"SELECT {_COLUMNS} FROM work WHERE id = ?"  # noqa: S608

@@ -136,7 +136,7 @@ def _write_table(rows: list[dict[str, Any]], _: tuple[str, ...], short: tuple[st
 def _write_csv(rows: list[dict[str, Any]], columns: tuple[str, ...], _: tuple[str, ...]) -> None:
     import csv
 
-    from kgraph.worklist import plain_cell
+    from kgraph.queries import plain_cell
 
     writer = csv.DictWriter(sys.stdout, columns)
     writer.writeheader()

@@ -12,11 +12,12 @@ from flask import Blueprint, Response, render_template, request
 from werkzeug.exceptions import BadRequest, NotFound
 
 from kgraph.names import CONCEPT
+from kgraph.queries import plain_cell
 from kgraph.web.links import find_work, nothing_here
 from kgraph.web.lists import SIZE, Pager
 from kgraph.web.published import label, view
 from kgraph.web.words import ACCESS, ORDER_NAMES, TONGUES, WORK_TYPES
-from kgraph.worklist import ORDERS, FacetValue, Found, Wanted, WorkIndex, WorkRow, plain_cell
+from kgraph.worklist import ORDERS, FacetValue, Found, Wanted, WorkIndex, WorkRow
 
 pages = Blueprint("works", __name__)
 
