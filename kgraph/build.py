@@ -4,36 +4,34 @@ Each source becomes one named graph; what did not change comes from the cache. T
 checked, renamed, and only then named as current: a build that fails or is killed leaves the published one as it was.
 """
 
-import json
 import os
 import shutil
-import sqlite3
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import filelock
 import pyoxigraph as ox
 
 from kgraph import __version__, checks, network, search
-from kgraph.errors import KgraphError, fail
+from kgraph.builderlock import only_builder
+from kgraph.errors import KgraphError
 from kgraph.inference import infer
+from kgraph.integrity import MANIFEST, Known, known_digests, sync_tree, write_sealed
+from kgraph.keeping import fault_of, known_sums, newest_whole, publish, tidy
 from kgraph.mapped import Mapped, Report, forget_unused, map_sources
 from kgraph.mentions import map_rules
 from kgraph.names import KG, PREFIXES
 from kgraph.queries import rows, run
 from kgraph.tagging import read_labels
+from kgraph.upload import is_there, tidy_server, write_graphs
 from kgraph.vocabulary import all_broader, parse_turtle
-from kgraph.workspace import LOST, LOST_REMEDY, Source, Workspace, mapping_digest, replace_file
+from kgraph.workspace import LOST, LOST_REMEDY, Source, Workspace, mapping_digest, sync_folder
 from kgraph.workstore import INDEX, Terms, copy_index, copy_works, forget_works, make_works, read_state
 from kgraph.workterms import OPENALEX
-
-KEPT = 5  # snapshots that are kept to go back to
 
 
 @dataclass
@@ -52,15 +50,19 @@ def build(workspace: Workspace, report: Report = lambda line: None, force: bool 
     `report` is told of each step, in a line. Raises `KgraphError` when sources or checks fail, when another build is running or
     when the folder cannot be written.
     """
-    with _only_builder(workspace):
+    with only_builder(workspace):
         sources = list(workspace.sources())
         version = workspace.version(sources)
-        if not force and workspace.published_version() == version and _is_whole(workspace, workspace.published_name()):
-            return Built(version, built=False)
-        if not force and _is_whole(workspace, version):  # the sources went back to what they were
-            os.utime(workspace.snapshots / version)
-            replace_file(workspace.snapshots / "current", version.encode("ascii"))
+        if not force and workspace.published_version() == version:
+            if not (fault := fault_of(workspace, str(workspace.published_name()))):
+                _tidy(workspace, report)
+                return Built(version, built=False)
+            report(f"Of what is published, {fault}: it is built anew")
+        kept = None if force else newest_whole(workspace, version)
+        if kept and is_there(workspace, kept):  # the sources went back to what they were
+            publish(workspace, kept.name)
             report(f"Published {version} again: it was kept")
+            _tidy(workspace, report)
             return Built(version, True)
         mapped, problems = map_sources(workspace, [source for source in sources if source.kind != "works"], report)
         if problems:
@@ -85,36 +87,10 @@ def _open_harvests(mapped: list[Mapped], harvests: list[Source], report: Report)
     return [one for one in mapped if one not in telling], kept
 
 
-def _is_whole(workspace: Workspace, name: str | None) -> bool:
-    return name is not None and (workspace.snapshots / name / "manifest.json").is_file()
-
-
-@contextmanager
-def _only_builder(workspace: Workspace) -> Iterator[None]:
-    try:
-        for folder in (workspace.cache, workspace.snapshots):
-            folder.mkdir(parents=True, exist_ok=True)
-        (workspace.restricted / "cache").mkdir(parents=True, exist_ok=True)
-        workspace.restricted.chmod(0o700)
-        with filelock.FileLock(workspace.built / "build.lock", timeout=0):
-            _sweep(workspace)
-            try:
-                yield
-            finally:
-                _sweep(workspace)
-    except filelock.Timeout as error:
-        raise fail("another build of this workspace is running", "Wait until it has ended", file=workspace.folder) from error
-    except (OSError, sqlite3.Error) as error:
-        place = getattr(error, "filename", None) or workspace.built
-        reason = getattr(error, "strerror", None) or error
-        raise fail(f"cannot be written ({reason})", "Free space, or allow writing there", file=place) from error
-
-
-def _sweep(workspace: Workspace) -> None:
-    """Removes what builds left that were killed or failed."""
-    for folder in (workspace.snapshots, workspace.restricted, workspace.works):
-        for stale in folder.glob(".making-*"):
-            shutil.rmtree(stale, ignore_errors=True)
+def _tidy(workspace: Workspace, report: Report) -> None:
+    for line in tidy(workspace):
+        report(line)
+    tidy_server(workspace, report)
 
 
 def _make_snapshot(
@@ -144,13 +120,19 @@ def _make_snapshot(
     for one in mapped:
         if one.text is not None:
             (making / "texts" / f"{Path(one.source.graph).name}.txt").write_text(one.text, encoding="utf-8")
-    _write_manifest(making, manifest)
+    if workspace.settings.store is not None:
+        manifest["remote"] = write_graphs(workspace, making / "store", making / "sending", report)
+    known = known_digests(known_sums(workspace))
+    write_sealed(making / MANIFEST, manifest, known)
     name = version
     while (workspace.snapshots / name).exists():  # built anew: readers keep the old one until the new one is named as current
         name += "+"
-    _make_restricted(workspace, name, mapped, works, manifest, report)
-    # what is restricted now may stand open in older snapshots: none is kept beside a second store
-    _publish(workspace, making, name, kept=1 if any(one.restricted for one in mapped) else KEPT)
+    local = {key: value for key, value in manifest.items() if key != "remote"}  # what is restricted stands nowhere else
+    _make_restricted(workspace, name, mapped, works, local, known, report)
+    sync_tree(making)
+    os.replace(making, workspace.snapshots / name)
+    publish(workspace, name)
+    _tidy(workspace, report)
     forget_works(workspace, works)
     return manifest
 
@@ -174,7 +156,13 @@ def _load(store: ox.Store, base: str, graphs: list[tuple[str, bytes]], report: R
 
 
 def _make_restricted(
-    workspace: Workspace, name: str, mapped: list[Mapped], works: Path | None, manifest: dict[str, Any], report: Report
+    workspace: Workspace,
+    name: str,
+    mapped: list[Mapped],
+    works: Path | None,
+    manifest: dict[str, Any],
+    known: Known,
+    report: Report,
 ) -> None:
     """The second store: everything, with what is restricted. Only made when something is."""
     target = workspace.restricted / name
@@ -187,8 +175,10 @@ def _make_restricted(
     store = ox.Store()
     _load(store, workspace.settings.base, [(one.source.graph, one.public + one.restricted) for one in mapped], report)
     _write_store(store, making, works)
-    _write_manifest(making, manifest)
+    write_sealed(making / MANIFEST, dict(manifest), known)
+    sync_tree(making)
     os.replace(making, target)
+    sync_folder(workspace.restricted)
 
 
 def _write_store(own: ox.Store, making: Path, works: Path | None) -> None:
@@ -226,21 +216,6 @@ def _give_way(store: ox.Store, own: ox.Store) -> None:
                 if quad.triple not in told:
                     for record in records:
                         store.extend([ox.Quad(record, quad.predicate, quad.object), ox.Quad(record, primary_topic, work)])
-
-
-def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
-    replace_file(folder / "manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False).encode())
-
-
-def _publish(workspace: Workspace, making: Path, name: str, kept: int) -> None:
-    os.replace(making, workspace.snapshots / name)
-    replace_file(workspace.snapshots / "current", name.encode("ascii"))
-    snapshots = sorted(
-        (p for p in workspace.snapshots.iterdir() if p.is_dir() and p.name[0] != "."), key=lambda p: p.stat().st_mtime
-    )
-    for old in snapshots[:-kept]:
-        shutil.rmtree(old, ignore_errors=True)
-        shutil.rmtree(workspace.restricted / old.name, ignore_errors=True)
 
 
 def _manifest(workspace: Workspace, version: str, mapped: list[Mapped], store: ox.Store) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from rdflib import Graph, Literal, URIRef
 from rdflib.namespace import DCTERMS, PROV, RDF, RDFS, XSD
 
 from kgraph.errors import KgraphError, Problem, fail
+from kgraph.integrity import pack, unpack
 from kgraph.mapping import map_study
 from kgraph.mappings import map_mappings, read_mappings
 from kgraph.names import CONCEPT, KG
@@ -45,7 +46,7 @@ def map_sources(workspace: Workspace, sources: list[Source], report: Report) -> 
     problems: list[Problem] = []
     words: Vocabulary | None = None
     for source in sources:
-        found = _from_cache(workspace, source)
+        found = _from_cache(workspace, source, report)
         if words is None and source.kind in ("study", "mappings"):
             words = vocabulary(workspace)
         if found is None or (words is not None and _is_outdated(found, words)):
@@ -108,25 +109,30 @@ def vocabulary(workspace: Workspace) -> Vocabulary:
     return make_vocabulary(quads)
 
 
-def _places(workspace: Workspace, source: Source) -> tuple[Path, Path, Path]:
+def _places(workspace: Workspace, source: Source) -> tuple[Path, Path]:
     key = sha256(f"{source.digest}{mapping_digest()}{workspace.settings.base}".encode()).hexdigest()
-    return workspace.cache / f"{key}.nt", workspace.cache / f"{key}.txt", workspace.restricted / "cache" / f"{key}.nt"
+    return workspace.cache / f"{key}.mapped", workspace.restricted / "cache" / f"{key}.mapped"
 
 
-def _from_cache(workspace: Workspace, source: Source) -> Mapped | None:
-    public, text, restricted = _places(workspace, source)
-    if not (public.is_file() and restricted.is_file()):
+def _from_cache(workspace: Workspace, source: Source, report: Report) -> Mapped | None:
+    places = _places(workspace, source)
+    if not all(place.is_file() for place in places):
         return None
-    words = text.read_text(encoding="utf-8") if text.is_file() else None
-    return Mapped(source, public.read_bytes(), restricted.read_bytes(), words, anew=False)
+    public, restricted = (unpack(place.read_bytes()) for place in places)
+    if public is None or restricted is None:
+        report(f"What was kept of {source.graph} is damaged: it is mapped anew")
+        return None
+    size, _, content = public.partition(b"\n")
+    triples, text = content[: int(size)], content[int(size) :]
+    return Mapped(source, triples, restricted, text[1:].decode() if text else None, anew=False)
 
 
 def _to_cache(workspace: Workspace, one: Mapped) -> None:
-    public, text, restricted = _places(workspace, one.source)
-    if one.text is not None:
-        replace_file(text, one.text.encode())
-    replace_file(restricted, one.restricted)
-    replace_file(public, one.public)
+    """Keeps a source: the length of its public triples in bytes, these, and after a line of its own its text, if there is one."""
+    public, restricted = _places(workspace, one.source)
+    text = b"" if one.text is None else b"\n" + one.text.encode()
+    replace_file(restricted, pack(one.restricted))
+    replace_file(public, pack(b"%d\n%b%b" % (len(one.public), one.public, text)))
 
 
 def _map_study(source: Source, base: str, words: Vocabulary | None) -> Mapped:

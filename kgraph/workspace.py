@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
@@ -26,7 +27,7 @@ MAPPING_MODULES = (
     "anchors", "counts", "identifiers", "mapped", "mapping", "mappings", "names", "study", "studyfile", "studylinks",
     "tables", "validation", "vocabulary", "yamlfile",
 )  # fmt: skip
-BUILD_MODULES = ("build", "checks", "inference", "layout", "network", "queries", "search")
+BUILD_MODULES = ("build", "checks", "inference", "integrity", "layout", "network", "queries", "search")
 
 WORKS_MODULES = (
     "abbreviations", "labelforms", "mentions", "names", "tables", "tagcontext", "tagging", "tagtables", "workcolumns",
@@ -117,7 +118,9 @@ class Workspace:
             [*(ONTOLOGY / "rules").glob("*.rq"), *(ONTOLOGY / "queries").glob("*/*.rq"), *(ONTOLOGY / "shapes").glob("*.ttl")]
         )
         made_by = [mapping_digest(), works_digest(), _modules_digest(BUILD_MODULES)]
-        inputs = [self.settings.base, self.settings.name, parts, _digest(rules), *made_by]
+        inputs: list[object] = [self.settings.base, self.settings.name, parts, _digest(rules), *made_by]
+        if self.settings.store is not None:  # a snapshot says on which server its graph stands
+            inputs.append(self.settings.store.query)
         return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
 
     def published_version(self) -> str | None:
@@ -177,13 +180,23 @@ def create_workspace(folder: Path, example: bool) -> Workspace:
 def replace_file(path: Path, content: bytes) -> None:
     """Writes a file whole or not at all: temporary file, fsync, rename, fsync of the folder."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(temporary, path)
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Sees to it that the names in a folder survive a power cut."""
     if hasattr(os, "O_DIRECTORY"):
-        descriptor = os.open(path.parent, os.O_DIRECTORY)
+        descriptor = os.open(folder, os.O_DIRECTORY)
         try:
             os.fsync(descriptor)
         finally:

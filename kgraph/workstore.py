@@ -3,6 +3,7 @@
     .kgraph/works/<key>/store          works in the default graph, harvests and mentions in named graphs
     .kgraph/works/<key>/works.sqlite   what lists and counts need (`kgraph.workindex`)
     .kgraph/works/<key>/state.json     what is in it
+    .kgraph/works/<key>/sums.json      its files, with size and SHA-256 (`kgraph.integrity`)
 
 The key is a hash of harvests, labels and mapping: while these stay the same, a build takes what is there. Where harvests have
 only grown, the new works are added to a copy (made of hard links); anything else makes it anew. Works lie in the default graph,
@@ -24,6 +25,7 @@ from pathlib import Path
 
 import pyoxigraph as ox
 
+from kgraph.integrity import SUMS, Depth, Sums, find_damage, known_digests, read_sealed, sums_of, sync_tree, write_sealed
 from kgraph.mentions import map_rules
 from kgraph.names import CITO, KG
 from kgraph.workindex import FILE, IndexWriter, line_digest
@@ -74,8 +76,10 @@ def make_works(workspace: Workspace, sources: list[Source], terms: Terms, report
     state = State(_rules(workspace, terms), {Path(source.graph).name: source.digest for source in sources})
     key = sha256(json.dumps([state.rules, state.harvests], sort_keys=True).encode()).hexdigest()[:32]
     folder = workspace.works / key
-    if (folder / STATE).is_file() and not anew:
-        return folder
+    if not anew and folder.is_dir():
+        if _is_whole(folder):
+            return folder
+        report("The store of works is damaged: it is made anew")
     making = workspace.works / f".making-{os.getpid()}"
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(parents=True)
@@ -87,9 +91,24 @@ def make_works(workspace: Workspace, sources: list[Source], terms: Terms, report
     took = time.perf_counter() - started
     report(f"{'Added' if grown else 'Mapped'} {maker.added:,} works, {maker.lines:,} triples in {took:.1f} s")
     replace_file(making / STATE, json.dumps(asdict(state), indent=1).encode())
+    write_sealed(making / SUMS, {}, known_digests(map(works_sums, workspace.works.glob("[!.]*"))))
+    sync_tree(making)
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(making, folder)
     return folder
+
+
+def works_sums(folder: Path) -> Sums:
+    """The files of the store of works in a folder, as they were written; none where that is not known."""
+    try:
+        return sums_of(read_sealed(folder / SUMS)) or {}
+    except (OSError, ValueError):
+        return {}
+
+
+def _is_whole(folder: Path) -> bool:
+    sums = works_sums(folder)
+    return STATE in sums and not find_damage(folder, sums, Depth.TOUCHED)
 
 
 def read_state(folder: Path) -> State:
@@ -98,16 +117,26 @@ def read_state(folder: Path) -> State:
 
 
 def copy_works(folder: Path, target: Path) -> None:
-    """Makes a copy of the store of works in a folder, of hard links where the file system has them."""
-    _store(folder).backup(str(target))
+    """Makes a copy of the store of works in a folder, which nobody has open: of hard links, where the file system has them, to
+    the files that are never changed. To open it for a backup would write into it."""
+    target.mkdir()
+    for path in (folder / STORE).iterdir():
+        if path.suffix == ".sst":
+            _link(path, target / path.name)
+        elif path.name != "LOCK" and not path.name.startswith("LOG"):
+            shutil.copyfile(path, target / path.name)
 
 
 def copy_index(folder: Path, target: Path) -> None:
     """Makes a copy of the index of works in a folder, likewise."""
+    _link(folder / INDEX, target)
+
+
+def _link(path: Path, target: Path) -> None:
     try:
-        os.link(folder / INDEX, target)
+        os.link(path, target)
     except OSError:
-        shutil.copyfile(folder / INDEX, target)
+        shutil.copyfile(path, target)
 
 
 def forget_works(workspace: Workspace, kept: Path | None) -> None:
@@ -117,15 +146,21 @@ def forget_works(workspace: Workspace, kept: Path | None) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def newest_works(workspace: Workspace) -> Path | None:
+    """The store of works that was made last, or None."""
+    states = sorted(workspace.works.glob(f"[!.]*/{STATE}"), key=lambda path: path.stat().st_mtime)
+    return states[-1].parent if states else None
+
+
 def _rules(workspace: Workspace, terms: Terms) -> str:
     parts = [works_digest(), workspace.settings.base, terms.labels, dict(terms.broader), dict(terms.names)]
     return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _newest(workspace: Workspace, rules: str) -> Path | None:
-    """The store of works that was made last, if by the same rules."""
-    states = sorted(workspace.works.glob(f"[!.]*/{STATE}"), key=lambda path: path.stat().st_mtime)
-    return states[-1].parent if states and read_state(states[-1].parent).rules == rules else None
+    """The store of works that was made last, if it is whole and was made by the same rules."""
+    folder = newest_works(workspace)
+    return folder if folder and _is_whole(folder) and read_state(folder).rules == rules else None
 
 
 class _Maker:
@@ -154,7 +189,7 @@ class _Maker:
         with closing(IndexWriter(self.making / INDEX, self.terms.broader)) as index:
             news = self._news(index, old)
             if news is not None and not self._doubles(index, news):
-                _store(before).backup(str(self.making / STORE))
+                copy_works(before, self.making / STORE)
                 for part in ("works", "triples", "loose", "mentions"):
                     setattr(self.state, part, getattr(old, part))
                 self._add(index, news)
