@@ -13,8 +13,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kgraph import __version__, harvest_commands, study_commands, tag_commands, works_commands
+from kgraph import (
+    __version__,
+    dump_commands,
+    harvest_commands,
+    snapshot_commands,
+    study_commands,
+    tag_commands,
+    upkeep_commands,
+    works_commands,
+)
 from kgraph.errors import KgraphError, fail
+from kgraph.telling import json_errors
 
 if TYPE_CHECKING:
     from kgraph.inference import Explanation
@@ -30,8 +40,13 @@ app = typer.Typer(
 
 app.add_typer(study_commands.app, name="study")
 app.add_typer(harvest_commands.app, name="harvest")
+app.add_typer(snapshot_commands.app, name="snapshots")
 app.command("tag")(tag_commands.tag)
 app.command()(works_commands.works)
+app.command()(dump_commands.dump)
+app.command()(upkeep_commands.doctor)
+app.command()(upkeep_commands.backup)
+app.command()(upkeep_commands.restore)
 
 Folder = Annotated[Path, typer.Option("-w", "--workspace", help="The workspace; by default the one around the current folder.")]
 HERE = Path(".")
@@ -48,20 +63,6 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)
-
-
-@contextmanager
-def _json_errors(as_json: bool) -> Iterator[None]:
-    """With --json, errors are an answer too."""
-    try:
-        yield
-    except KgraphError as error:
-        if not as_json:
-            raise
-        print(
-            json.dumps({"ok": False, "problems": [problem.as_dict() for problem in error.problems]}, ensure_ascii=False, indent=1)
-        )
-        raise typer.Exit(1) from error
 
 
 def _version(wanted: bool) -> None:
@@ -115,7 +116,7 @@ def check(
     from kgraph.check import check_workspace
     from kgraph.workspace import find_workspace
 
-    with _json_errors(as_json):
+    with json_errors(as_json):
         report = check_workspace(find_workspace(workspace), with_reasoner=reasoner)
     if as_json:
         print(json.dumps(report.as_dict(), ensure_ascii=False, indent=1))
@@ -163,6 +164,7 @@ def query(
     format_: Annotated[str, typer.Option("--format", help="table, csv, tsv, json, xml; turtle for graphs.")] = "table",
     names: Annotated[bool, typer.Option("--list", help="List the named queries.")] = False,
     restricted: Annotated[bool, typer.Option("--restricted", help="Ask the second store, with restricted things.")] = False,
+    seconds: Annotated[float, typer.Option(min=0.1, help="That the answer may take.")] = 60,
 ) -> None:
     """Ask the published graph a question."""
     from kgraph import answers, queries, snapshot
@@ -177,15 +179,40 @@ def query(
         raise fail(
             "give one query", "kgraph query 'SELECT ...', kgraph query -f FILE.rq, or kgraph query NAME --param name=value"
         )
-    opener = snapshot.open_restricted if restricted else snapshot.open_published
-    opened = opener(find_workspace(workspace))
-    if text is not None and text.replace("-", "").isalnum():
-        answer = answers.ask_named(opened, text, _parameters(param or []))
-    else:
-        if param:
-            raise fail("parameters go with a named query", "kgraph query NAME --param name=value")
-        answer = opened.query(text if text is not None else answers.read_query_file(file or Path()))
-    answers.write(answer, format_, opened.base, sys.stdout.buffer)
+    with _stoppable(seconds):
+        opener = snapshot.open_restricted if restricted else snapshot.open_published
+        opened = opener(find_workspace(workspace))
+        if text is not None and text.replace("-", "").isalnum():
+            answer = answers.ask_named(opened, text, _parameters(param or []))
+        else:
+            if param:
+                raise fail("parameters go with a named query", "kgraph query NAME --param name=value")
+            answer = opened.query(text if text is not None else answers.read_query_file(file or Path()))
+        answers.write(answer, format_, opened.base, sys.stdout.buffer)
+
+
+@contextmanager
+def _stoppable(seconds: float) -> Iterator[None]:
+    """Ctrl-C, or so many seconds, end this process at once: while the engine evaluates, nothing less stops it."""
+    import os
+    import signal
+    import threading
+
+    def end() -> None:
+        print(
+            f"error: the answer took more than {seconds:g} s. Ask for less, or allow more: --seconds", file=sys.stderr, flush=True
+        )
+        os._exit(1)
+
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        signal.signal(signal.SIGINT, before)
 
 
 def _parameters(given: list[str]) -> dict[str, str]:
@@ -249,13 +276,17 @@ def status(
     from kgraph.snapshot import list_snapshots
     from kgraph.workspace import find_workspace
 
-    with _json_errors(as_json):
+    with json_errors(as_json):
         found = find_workspace(workspace)
         state = list_snapshots(found)
     if as_json:
         print(json.dumps(state, ensure_ascii=False, indent=1))
         return
     print(f"{state['name']} ({found.folder})")
+    print(
+        "Limits of queries to /sparql ([sparql] in kgraph.toml): "
+        + ", ".join(f"{key} {n:,g}" for key, n in state["sparql"].items())
+    )
     if not state["snapshots"]:
         print("Nothing is built yet. Next: kgraph build")
         return
@@ -274,18 +305,44 @@ def status(
 
 @app.command()
 def serve(
+    files: Annotated[
+        list[str] | None, typer.Argument(help="With --data: RDF files, or IRI=FILE for a graph of that name.")
+    ] = None,
+    data: Annotated[bool, typer.Option("--data", help="Serve RDF files instead of a workspace: /sparql alone.")] = False,
     workspace: Folder = HERE,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes any free port.")] = 8000,
     host: Annotated[str, typer.Option("--host", help="The address to listen on; by default only this machine.")] = "127.0.0.1",
+    server: Annotated[str | None, typer.Option(help="granian (the default on Linux), or waitress (elsewhere).")] = None,
+    processes: Annotated[int | None, typer.Option(min=1, max=64, help="With granian; by default one a core, at most 4.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, max=256, help="Requests answered at a time, a process; 16.")] = None,
+    seconds: Annotated[
+        float | None, typer.Option(min=0.1, help="That a query to /sparql may take; by default what kgraph.toml says, or 10.")
+    ] = None,
+    base: Annotated[str | None, typer.Option(help="With --data: the IRI against which relative ones are resolved.")] = None,
 ) -> None:
-    """Show the published graph as web pages."""
+    """Show the published graph as web pages, or any RDF files at a SPARQL endpoint."""
+    import tempfile
+
+    from kgraph.datafiles import BASE, load, parse_argument
     from kgraph.snapshot import open_published
+    from kgraph.web.server import Serving, plan
     from kgraph.web.server import serve as serve_pages
     from kgraph.workspace import find_workspace
 
-    found = find_workspace(workspace)
-    open_published(found)
-    serve_pages(found, host, port)
+    if not data and (files or base):
+        raise fail("files are served with --data", "kgraph serve --data FILE ...")
+    if data and not files:
+        raise fail("there is no file to serve", "kgraph serve --data FILE ...")
+    how = plan(server, processes, threads)
+    if not files:
+        found = find_workspace(workspace)
+        open_published(found)
+        serve_pages(Serving(workspace=str(found.folder), seconds=seconds), host, port, how)
+        return
+    with tempfile.TemporaryDirectory(prefix="kgraph-data-") as folder:
+        made = load([parse_argument(file) for file in files], Path(folder), base or BASE)
+        print(f"Read {made.triples:,} triples into {len(made.graphs)} named graphs and the default graph", flush=True)
+        serve_pages(Serving(data=folder, seconds=seconds), host, port, how)
 
 
 @app.command()

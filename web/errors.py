@@ -9,6 +9,7 @@ from werkzeug.exceptions import BadRequest, HTTPException, InternalServerError, 
 from kgraph.errors import KgraphError
 from kgraph.names import KG
 from kgraph.search import suggest
+from kgraph.stores import StoreError
 from kgraph.web.links import local_id
 from kgraph.web.negotiation import wants_text
 from kgraph.web.published import ask, label, snapshot, view
@@ -31,8 +32,24 @@ def install(app: Flask) -> None:
     app.register_error_handler(KgraphError, _domain_error)
 
 
+def install_plain(app: Flask) -> None:
+    """Registers a handler that answers in plain text, for a site without pages."""
+
+    def told(error: HTTPException) -> Response:
+        text = f"{error.code} {error.name}\n{error.description}\n"
+        return Response(text, error.code, mimetype="text/plain")
+
+    app.register_error_handler(HTTPException, told)
+
+
 def _domain_error(error: KgraphError) -> Response:
-    """A problem with a file or a query of ours is the site's fault; any other is with what was asked."""
+    """A problem with a file or a query of ours is the site's fault; any other is with what was asked.
+
+    Visitors are not told where the server of the graph stands.
+    """
+    if isinstance(error, StoreError):
+        current_app.logger.error("%s", error)
+        return _page(ServiceUnavailable("The server that holds the graph does not answer as it should. Try again in a while."))
     if any(problem.file or problem.line for problem in error.problems):
         current_app.logger.error("%s", error)
         return _page(InternalServerError())

@@ -5,6 +5,8 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import NotAcceptable, NotFound
 
 from kgraph.names import CONCEPT, PREFIXES
+from kgraph.queries import run
+from kgraph.sparqltext import Dataset
 from kgraph.web.links import iri_of
 from kgraph.web.published import snapshot, view
 from kgraph.workterms import OPENALEX
@@ -28,7 +30,7 @@ def wants_text() -> bool:
 
 
 def _negotiate() -> Response | None:
-    if request.endpoint == "static" or request.method not in ("GET", "HEAD"):
+    if request.endpoint == "static" or request.blueprint == "dumps" or request.method not in ("GET", "HEAD"):
         return None
     path, dot, suffix = request.path.strip("/").rpartition(".")
     if dot and suffix in FORMATS:
@@ -73,10 +75,10 @@ def described(iri: str) -> list[ox.Triple]:
     if not iri.startswith((CONCEPT, f"{here.base}harvest/", f"{here.base}tagging/")):
         return here.describe(iri)
     node, bulk = ox.NamedNode(iri), (f"{here.base}graph/works/", f"{here.base}graph/mentions")
-    leading = (graph for graph in here.store.named_graphs() if not graph.value.startswith(bulk))
-    quads = [quad for graph in leading for quad in here.store.quads_for_pattern(None, None, node, graph)]
-    quads += here.store.quads_for_pattern(node, None, None, None)
-    return list(dict.fromkeys(quad.triple for quad in quads))
+    leading = tuple(graph.value for graph in here.graph.graphs() if not graph.value.startswith(bulk))
+    query, bound = "CONSTRUCT { ?s ?p ?node } WHERE { ?s ?p ?node }", {ox.Variable("node"): node}
+    triples: list[ox.Triple] = [*run(here.graph, query, here.base, bound, Dataset(leading, ()))]
+    return list(dict.fromkeys([*triples, *(quad.triple for quad in here.graph.match(node))]))
 
 
 def _with_parts(triples: list[ox.Triple], start: str) -> list[ox.Triple]:
@@ -88,7 +90,7 @@ def _with_parts(triples: list[ox.Triple], start: str) -> list[ox.Triple]:
         term = waiting.pop()
         if isinstance(term, ox.NamedNode) and term.value.startswith(start) and term.value not in seen:
             seen.add(term.value)
-            told = [quad.triple for quad in snapshot().store.quads_for_pattern(term, None, None, None)]
+            told = [quad.triple for quad in snapshot().graph.match(term)]
             found.update(dict.fromkeys(told))
             waiting += [triple.object for triple in told]
     return list(found)

@@ -1,5 +1,6 @@
 """The snapshot that a request reads, and the named queries it asks."""
 
+import os
 import re
 from collections.abc import Mapping
 from functools import cached_property
@@ -9,13 +10,19 @@ from typing import Any, NamedTuple
 from flask import Flask, current_app, g
 from werkzeug.exceptions import ServiceUnavailable
 
+from kgraph.description import Described
 from kgraph.errors import KgraphError
+from kgraph.keeping import find_snapshot
+from kgraph.protocol import Target
+from kgraph.remote import RemoteStore
+from kgraph.settings import SparqlLimits
 from kgraph.snapshot import Snapshot, open_published
 from kgraph.workindex import FILE
 from kgraph.worklist import WorkIndex, WorkRow
 from kgraph.workspace import Workspace
 
 WORKS = ("https://doi.org/", "https://openalex.org/W")  # how IRIs of works begin
+KEPT_VERSIONS = 8  # older ones that are kept open
 KEPT_WORKS = 20_000  # that a view remembers
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
@@ -30,8 +37,9 @@ class Label(NamedTuple):
 class View:
     """An open snapshot with the labels that nearly every page needs, read once."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, limits: SparqlLimits) -> None:
         self.snapshot = snapshot
+        self.limits = limits
         self.works = WorkIndex(snapshot.folder / FILE)
         self._found: dict[str, WorkRow | None] = {}
 
@@ -44,6 +52,16 @@ class View:
                 self._found.clear()
             self._found[iri] = self.works.work(iri)
         return self._found.get(iri)
+
+    @cached_property
+    def target(self) -> Target:
+        """This version, for queries of strangers."""
+        return target_of(self.snapshot, self.limits)
+
+    @cached_property
+    def described(self) -> Described:
+        """What is to be told of this version."""
+        return Described.of(self.snapshot)
 
     @cached_property
     def retracted(self) -> Mapping[str, str]:
@@ -87,30 +105,63 @@ class View:
 class Published:
     """Keeps one snapshot open, and opens another when the workspace has published one."""
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, limits: SparqlLimits | None = None) -> None:
         self.workspace = workspace
+        self.limits = limits or workspace.settings.sparql
+        self._pointer = str(workspace.snapshots / "current")
         self._lock = Lock()
         self._seen: tuple[int, int] | None = None
         self._view: View | None = None
+        self._kept: dict[str, Target] = {}
 
     def view(self) -> View:
         """The published snapshot. Costs one `stat` when nothing has changed."""
-        pointer = self.workspace.snapshots / "current"
         try:
-            status = pointer.stat()
+            status = os.stat(self._pointer)
         except OSError:
             raise ServiceUnavailable("Nothing is built in this workspace yet. Run: kgraph build") from None
         seen = (status.st_ino, status.st_mtime_ns)
         with self._lock:
             if self._view is None or seen != self._seen:
                 try:
-                    self._view = View(open_published(self.workspace))
+                    self._view = View(open_published(self.workspace), self.limits)
                 except KgraphError as error:
                     raise ServiceUnavailable(
                         str(error.problems[0].found).capitalize() + ". " + error.problems[0].remedy
                     ) from error
                 self._seen = seen
             return self._view
+
+    def current(self) -> Target:
+        """The published version, for queries of strangers."""
+        return self.view().target
+
+    def kept(self, version: str) -> Target:
+        """An older version that is kept. Raises `KgraphError` when it is not."""
+        if version not in self._kept:
+            found = target_of(find_snapshot(self.workspace, version), self.limits)
+            if len(self._kept) >= KEPT_VERSIONS:
+                self._kept.clear()
+            self._kept[version] = found
+        target = self._kept[version]
+        if target.store is not None and not target.store.is_dir():
+            del self._kept[version]
+            find_snapshot(self.workspace, version)
+        return target
+
+    def described(self, version: str) -> Described:
+        """What is to be told of a version. Raises `KgraphError` when it is not kept."""
+        shown = self.view()
+        return shown.described if version == shown.snapshot.version else Described.of(find_snapshot(self.workspace, version))
+
+
+def target_of(snapshot: Snapshot, limits: SparqlLimits) -> Target:
+    """A snapshot as something that queries of strangers may ask."""
+    graphs = frozenset(graph.value for graph in snapshot.graph.graphs())
+    if isinstance(snapshot.graph, RemoteStore):
+        graph = snapshot.graph.within(limits.seconds, limits.size_mib << 20)
+        return Target(snapshot.version, snapshot.base, graphs, graph=graph)
+    return Target(snapshot.version, snapshot.base, graphs, snapshot.folder / "store")
 
 
 def view() -> View:
