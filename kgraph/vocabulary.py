@@ -9,10 +9,14 @@ import pyoxigraph as ox
 
 from kgraph.errors import fail
 from kgraph.names import CONCEPT, KG_IRI, ONTOLOGY, PREFIXES
-from kgraph.yamlfile import read_text
+from kgraph.yamlfile import CONTROL, read_text
 
 _SKOS, _TYPE = PREFIXES["skos"], PREFIXES["rdf"] + "type"
 _SUBJECT = re.compile(r"<([^>]+)>\s|(concept|counterpart):([\w.-]+)\s")
+NESTING = 30  # of brackets in Turtle
+_BRACKET = re.compile(  # or what holds none that count: texts, IRIs, comments
+    r'"""(?:[^"\\]|\\.|"(?!""))*+"""|"(?:[^"\\\n]|\\.)*+"|<[^<>\s]*+>|#[^\n]*+|[\[\]()]', re.DOTALL
+)
 _LABELS = {_SKOS + "prefLabel", _SKOS + "altLabel"}
 
 
@@ -94,10 +98,30 @@ def all_broader(quads: Iterable[ox.Quad]) -> dict[str, tuple[str, ...]]:
 
 def parse_turtle(path: Path) -> list[ox.Quad]:
     """The triples of a Turtle file; relative IRIs are concepts. Raises `KgraphError` with the line of what is wrong."""
+    text = read_text(path)
+    if (line := _too_deep(text)) is not None:
+        raise fail(f"brackets stand more than {NESTING} deep", "Write it flatter: nothing here needs that", file=path, line=line)
     try:
-        return list(ox.parse(read_text(path).encode(), format=ox.RdfFormat.TURTLE, base_iri=CONCEPT))
+        quads = list(ox.parse(text.encode(), format=ox.RdfFormat.TURTLE, base_iri=CONCEPT))
     except SyntaxError as error:
         raise fail(str(error.msg), "Correct the Turtle", file=path, line=error.lineno) from error
+    for quad in quads:
+        if isinstance(quad.object, ox.Literal) and (found := CONTROL.search(quad.object.value)):
+            shown = f"a text of {quad.subject} holds the control character U+{ord(found[0]):04X}"
+            raise fail(shown, "Take it out: nobody sees it, and it turns what they read about", file=path)
+    return quads
+
+
+def _too_deep(text: str) -> int | None:
+    """The line on which brackets stand deeper than anybody means; naming nodes without names takes too long there."""
+    if text.count("[") + text.count("(") <= NESTING:
+        return None
+    depth = 0
+    for match in _BRACKET.finditer(text):
+        depth += (match[0] in ("[", "(")) - (match[0] in ("]", ")"))
+        if depth > NESTING:
+            return text.count("\n", 0, match.start()) + 1
+    return None
 
 
 def concept_places(paths: Iterable[Path]) -> dict[str, tuple[Path, int]]:

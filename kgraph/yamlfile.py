@@ -19,7 +19,7 @@ from kgraph.errors import KgraphError, fail
 MAX_BYTES = 16 * 1024 * 1024
 MAX_DEPTH = 40
 TOO_DEEP = (f"nested more than {MAX_DEPTH} deep", "Nothing in a study file nests so deep")
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
+CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
 
 Key = str | int
 Location = tuple[Key, ...]
@@ -57,7 +57,7 @@ def read_text(path: Path) -> str:
             f"byte {error.start + 1:,} (0x{raw[error.start]:02x}) is not UTF-8", "Save the file as UTF-8", file=path, line=line
         ) from error
     text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
-    if control := _CONTROL.search(text):
+    if control := CONTROL.search(text):
         raise _control(control[0], path, text.count("\n", 0, control.start()) + 1)
     return text
 
@@ -115,7 +115,7 @@ def _build(text: str, path: Path) -> tuple[Any, dict[Location, int]]:
         """A scalar's text; what escapes in double quotes spell is held to the same rules as the file."""
         if event.style != '"':
             return str(event.value)
-        if control := _CONTROL.search(event.value):
+        if control := CONTROL.search(event.value):
             raise _control(control[0], path, line)
         return unicodedata.normalize("NFC", event.value)
 
