@@ -1,7 +1,8 @@
 """What tests share: the example workspace, built once a run, and copies of it to break."""
 
+import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -12,13 +13,19 @@ from flask.testing import FlaskClient
 import kgraph
 from kgraph import cli
 from kgraph.build import build
+from kgraph.names import KG
 from kgraph.snapshot import Snapshot
 from kgraph.workspace import Workspace, create_workspace
+from sparqlservers import ALIKE, FOREIGN, Sparql, oxigraph, virtuoso
 
 EXAMPLE = Path(kgraph.__file__).parent / "example"
 TINY = Path(__file__).parent / "data" / "tiny"
 Change = Callable[..., Path]
+WITH_VIRTUOSO = os.environ.get("KGRAPH_TEST_VIRTUOSO") == "1"
 Run = Callable[..., tuple[int, str, str]]
+
+# the reasoners run for a second or two: compiling their code well, on several cores, takes longer than it saves
+os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
 
 
 @pytest.fixture(scope="session")
@@ -71,6 +78,18 @@ def papers_client(harvested: Workspace) -> FlaskClient:
 
     made: FlaskClient = create_app(harvested).test_client()
     return made
+
+
+@pytest.fixture(scope="session", params=["oxigraph", *(["virtuoso"] if WITH_VIRTUOSO else [])])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sparql]:
+    """A real SPARQL server, on which somebody else has graphs too: Oxigraph; Virtuoso too where KGRAPH_TEST_VIRTUOSO=1."""
+    start = virtuoso if request.param == "virtuoso" else oxigraph
+    with start(tmp_path_factory.mktemp(request.param)) as made, pytest.MonkeyPatch.context() as patch:
+        for name, value in made.environment:
+            patch.setenv(name, value)
+        for graph in (FOREIGN, ALIKE):
+            made.run(f"INSERT DATA {{ GRAPH <{graph}> {{ <{FOREIGN}/1> a <https://elsewhere.example/Thing>, <{KG.Study}> }} }}")
+        yield made
 
 
 @pytest.fixture
@@ -126,6 +145,12 @@ def tiny_built(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     shutil.copytree(TINY, folder)
     build(Workspace(folder))
     return Workspace(folder)
+
+
+@pytest.fixture
+def mapped(tiny: Workspace, tiny_built: Workspace) -> None:
+    """What is in the tiny workspace is mapped already, though nothing is built: a build maps what a test changed alone."""
+    shutil.copytree(tiny_built.cache, tiny.cache)
 
 
 @pytest.fixture

@@ -68,6 +68,9 @@ BROKEN = {  # what the file holds, part of what is found, part of the remedy
 }
 
 
+pytestmark = pytest.mark.usefixtures("mapped")
+
+
 def own(workspace: Workspace, content: str) -> Path:
     """A Turtle file of the workspace's own."""
     path = workspace.folder / "ontology" / "own.ttl"
@@ -92,7 +95,29 @@ def test_what_is_wrong_with_concepts_is_named_with_its_line(tiny: Workspace, nam
     assert problem.file == str(path)
     line = path.read_text(encoding="utf-8").splitlines()[(problem.line or 0) - 1]
     assert line.startswith(("concept:", "counterpart:"))
-    assert not check_workspace(tiny, with_reasoner=False).ok
+
+
+def test_a_check_names_all_that_is_wrong_with_concepts(tiny: Workspace) -> None:
+    """Each fault in a file of its own, of a concept or a comparison of its own."""
+    own(tiny, "").unlink()
+    wanted = []
+    for letter, (content, found, remedy) in zip("abcdef", BROKEN.values(), strict=True):
+
+        def renamed(text: str, letter: str = letter) -> str:
+            for old in ("river-walk", "walk-in-the-rain", "guanxi-and-mianzi"):
+                text = text.replace(old, f"{old}-{letter}")
+            for old in ("river walk", "walk in the rain", "河边散步", "雨中散步"):
+                text = text.replace(f'"{old}"', f'"{old} {letter}"')
+            return text
+
+        path = tiny.folder / "ontology" / f"{letter}.ttl"
+        path.write_text(HEAD + renamed(content), encoding="utf-8")
+        wanted.append((str(path), renamed(found), remedy))
+    report = check_workspace(tiny, with_reasoner=False)
+    assert not report.ok
+    for file, found, remedy in wanted:
+        told = [one for one in report.problems if one.file == file and found in one.found and remedy in one.remedy]
+        assert [one.severity for one in told] == ["error"] * len(told) != [], found
 
 
 def test_a_mapping_to_a_term_that_cannot_be_stops_the_build(tiny: Workspace) -> None:

@@ -54,6 +54,7 @@ PAGES = [
     "/citations",
     "/codings",
     "/about",
+    "/dump",
     "/query",
     "/query/labels",
     "/ontology",
@@ -119,15 +120,27 @@ def browser() -> Iterator[Browser]:
         opened.close()
 
 
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Any]:
-    """A page of a browser that tells every request and every complaint: `page.asked`, `page.complaints`."""
-    opened: Any = browser.new_page(viewport={"width": 1280, "height": 900})
+@pytest.fixture(scope="module")
+def tab(browser: Browser) -> Iterator[Any]:
+    """The tab that all pages are shown in: to open one takes longer than most pages."""
+    opened: Any = browser.new_page()
     opened.asked, opened.complaints = [], []
     opened.on("request", lambda request: opened.asked.append(request.url))
     opened.on("console", lambda message: opened.complaints.append(message.text) if message.type in ("error", "warning") else None)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def page(tab: Any) -> Any:
+    """An empty page of a browser that tells every request and every complaint: `page.asked`, `page.complaints`."""
+    tab.goto("about:blank")
+    tab.context.clear_cookies()
+    tab.emulate_media(media="null", color_scheme="null")
+    tab.set_viewport_size({"width": 1280, "height": 900})
+    tab.asked.clear()
+    tab.complaints.clear()
+    return tab
 
 
 def check(site: str, page: Any, path: str) -> None:

@@ -140,7 +140,11 @@ def test_nothing_built(run: Any, tiny: Workspace, command: tuple[str, ...]) -> N
         ("name = 3\n", ":1: name: is no text. Write name ="),
         ('languages = "en"\n', ":1: languages: is no list of languages. Write languages ="),
         ("name = \n", ":1: Invalid value (at line 1, column 8). Correct the TOML"),
-        ("[store]\nurl = 1\n", ":1: store: this key is not known"),
+        ("[sparql]\nseconds = 0\n", ":2: sparql.seconds: 0 is no such number. Write seconds = 10.0, for one; not less than 1"),
+        ("[sparql]\nworkers = 1\n", ":2: sparql.workers: 1 is no such number. Write workers = 3, for one; not less than 2"),
+        ("[sparql]\nrow = 1\n", ":2: sparql.row: this key is not known. Known here: workers, queue, seconds"),
+        ("sparql = 1\n", ":1: sparql: is no table. Write [sparql] and below it workers, queue, seconds"),
+        ("[shop]\nurl = 1\n", ":1: shop: this key is not known"),
     ],
 )
 def test_settings_that_are_wrong(run: Any, tiny: Workspace, content: str, message: str) -> None:
@@ -287,8 +291,8 @@ def test_a_named_query(ask: Any) -> None:
         (("",), "line 1: the query is not well-formed"),
         (("SELECT ?x {\n  ?x a kg:Study\n  FILTER(\n}",), "line 4: the query is not well-formed"),
         (("SELECT * { ?s unknown:p ?o }",), "line 1: the query is not well-formed"),
-        (("INSERT DATA { <a:b> <a:b> <a:c> }",), "this is an update, and the graph is read-only"),
-        (("SELECT * { SERVICE <http://127.0.0.1:1/> { ?s ?p ?o } }",), "the query cannot be answered: "),
+        (("INSERT DATA { <a:b> <a:b> <a:c> }",), "line 1: this is an update, and the graph is read-only"),
+        (("SELECT * { SERVICE <http://127.0.0.1:1/> { ?s ?p ?o } }",), "line 1: SERVICE is not answered here"),
         (("ASK {}", "--restricted"), "{folder}: there is nothing restricted in the published version. Leave out --restricted"),
     ],
 )

@@ -64,6 +64,7 @@ def test_an_issue_of_the_file_takes_its_place(change: Change) -> None:
     assert count_issues(study) == []
 
 
+@pytest.mark.usefixtures("mapped")
 def test_groups_material_and_gaps_are_in_the_graph(change: Change) -> None:
     more = """    size: 3
     groupKind: [individuals-with-mental-illness]
@@ -106,6 +107,7 @@ def test_a_quotation_has_one_speaker_and_no_group(change: Change) -> None:
     assert "memberOf: walkers" in problem.remedy
 
 
+@pytest.mark.usefixtures("mapped")
 def test_themes_may_be_three_levels_deep(change: Change) -> None:
     deep = """  - id: at-the-bridge
     label: {en: "At the bridge", zh-Hans: "在桥边"}

@@ -64,10 +64,11 @@ def test_the_command_line(tmp_path: Path) -> None:
 
 
 def test_works_map_to_as_many_triples_as_lean_works_have() -> None:
+    some = works()[:1000]
     known = work_iris(works())
-    mapped = [map_work(record, known).splitlines() for record in works()]
-    assert 120 < len(set().union(*mapped)) / NUMBER < 240
-    assert 150 < sum(map(len, mapped)) / NUMBER < 300
+    mapped = [map_work(record, known).splitlines() for record in some]
+    assert 120 < len(set().union(*mapped)) / len(some) < 240
+    assert 150 < sum(map(len, mapped)) / len(some) < 300
 
 
 def shapes(value: Any, path: str = "") -> set[tuple[str, str]]:

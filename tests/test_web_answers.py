@@ -204,6 +204,6 @@ def test_a_damaged_snapshot_shows_no_traceback(copy: Workspace) -> None:
     (copy.snapshots / str(version) / "search.sqlite").write_bytes(b"no database")
     client = create_app(copy).test_client()
     response = client.get("/search?q=hope")
-    assert response.status_code == 500
+    assert response.status_code == 503
     assert "Traceback" not in response.text
     assert str(copy.folder) not in response.text

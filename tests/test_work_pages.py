@@ -15,7 +15,7 @@ import kgraph
 from harvests import put_harvest, record
 from kgraph.build import build
 from kgraph.names import KG, OA, SOA
-from kgraph.queries import load_queries
+from kgraph.queries import load_queries, plain_cell
 from kgraph.snapshot import Snapshot
 from kgraph.web import create_app
 from kgraph.web.lists import Pager
@@ -23,7 +23,7 @@ from kgraph.web.papers import MOST_YEARS, draw_years
 from kgraph.web.work import pieces_of
 from kgraph.web.works import COLUMNS
 from kgraph.workindex import FILE
-from kgraph.worklist import FacetValue, Wanted, WorkIndex, plain_cell
+from kgraph.worklist import FacetValue, Wanted, WorkIndex
 from kgraph.workspace import Workspace
 from papers import ABSTRACT, AUTHOR, CHINESE, CROWD, FORMULA, MARKUP, REPORT, REPORTED, RETRACTED
 from webpages import Page
@@ -222,8 +222,8 @@ def test_downloads_come_in_pieces(papers_client: FlaskClient, monkeypatch: pytes
 
 
 def test_no_cell_is_a_formula(papers_client: FlaskClient) -> None:
-    assert [plain_cell(value) for value in ("=1", "+1", "-1", "@a", "\t=1", "\r=1", "a=1", "", 3, None)] == [
-        "'=1", "'+1", "'-1", "'@a", "'\t=1", "'\r=1", "a=1", "", 3, None,
+    assert [plain_cell(value) for value in ("=1", "+1", "-1", "@a", "\t=1", "\r=1", "＝1", "a=1", "", 3, None)] == [
+        "'=1", "'+1", "'-1", "'@a", "'\t=1", "'\r=1", "'＝1", "a=1", "", 3, None,
     ]  # fmt: skip
     rows = list(csv.reader(io.StringIO(papers_client.get("/works.csv?q=hyperlink").text)))
     assert rows[1][COLUMNS.index("title")] == "'=HYPERLINK(1)"
