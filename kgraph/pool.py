@@ -7,9 +7,9 @@ come from a fork server that has loaded what they need.
 
 import contextlib
 import ctypes
+import marshal
 import multiprocessing
 import os
-import pickle
 import queue
 import select
 import signal
@@ -24,11 +24,13 @@ from typing import Any
 from kgraph.errors import Problem
 from kgraph.evaluate import Answer, Question, Unanswered, answer
 from kgraph.settings import SparqlLimits
+from kgraph.sparqltext import Dataset
 
 STORES = 2  # that a worker keeps open: two versions, while one takes the place of the other
 PATIENCE = 2.0  # seconds that a query waits for a worker
+SHORT = 0.3  # seconds after which a query is a long one
 STARTING = 60.0  # seconds that a worker may take to start
-GRACE = 1.0  # seconds past the limit after which a worker ends itself, should its server be gone
+ANSWER = "answer"  # how what a worker tells begins, unless it is the reason why there is none
 _NEW_USER, _NEW_NET = 0x10000000, 0x40000000  # of unshare(2)
 
 
@@ -41,6 +43,7 @@ class Pool:
         self._lock = threading.Lock()
         self._pid = 0
         self._waiting = 0
+        self._long = threading.Semaphore(limits.workers - 1)
         self._closed = False
 
     def ask(self, store: Path, question: Question) -> Answer:
@@ -48,20 +51,39 @@ class Pool:
         worker = self._take()
         try:
             worker.send(store, question)
-            if not worker.has_answered(self.limits.seconds):
-                raise Unanswered("time", Problem(f"the answer took more than {self.limits.seconds:g} s", "Ask for less"))
+            if not worker.has_answered(min(SHORT, self.limits.seconds)):
+                self._wait_longer(worker)
             found = worker.receive()
         except EOFError:
-            code = worker.exit_code()
             self._replace(worker)
-            raise self._died(code) from None
+            most = f"the answer needs more memory than {self.limits.memory_mib:,} MiB, or the query nests too deeply"
+            raise Unanswered("memory", Problem(most, "Ask for less")) from None
         except BaseException:
             self._replace(worker)
             raise
         self._idle.put(worker)
-        if isinstance(found, Answer):
-            return found
-        raise Unanswered(*found)
+        if found[0] == ANSWER:
+            return Answer(*found[1:])
+        raise Unanswered(found[0], [Problem(**problem) for problem in found[1]])
+
+    def _wait_longer(self, worker: "_Worker") -> None:
+        """Waits for an answer until the deadline.
+
+        One worker is kept for short queries: a long query too many is given up while others wait.
+        """
+        end = time.monotonic() + self.limits.seconds - SHORT
+        counted = False
+        try:
+            while (left := end - time.monotonic()) > 0:
+                counted = counted or self._long.acquire(blocking=False)
+                if not counted and self._waiting:
+                    raise _busy("too many long queries are running")
+                if worker.has_answered(left if counted else min(left, SHORT)):
+                    return
+            raise Unanswered("time", Problem(f"the answer took more than {self.limits.seconds:g} s", "Ask for less"))
+        finally:
+            if counted:
+                self._long.release()
 
     def start_meanwhile(self) -> None:
         """Starts the workers in the background, so that the first who asks need not wait; in the process that answers."""
@@ -83,12 +105,12 @@ class Pool:
             pass
         with self._lock:
             if self._waiting >= self.limits.queue:
-                raise Unanswered("busy", Problem("too many queries are running", "Ask again in a few seconds"))
+                raise _busy("too many queries are running")
             self._waiting += 1
         try:
             return self._idle.get(timeout=min(PATIENCE, self.limits.seconds))
         except queue.Empty:
-            raise Unanswered("busy", Problem("other queries are running still", "Ask again in a few seconds")) from None
+            raise _busy("other queries are running still") from None
         finally:
             with self._lock:
                 self._waiting -= 1
@@ -119,15 +141,9 @@ class Pool:
                 self._idle.put(worker)
                 return
 
-    def _died(self, code: int | None) -> Unanswered:
-        if code == -signal.SIGPROF:
-            return Unanswered(
-                "time", Problem(f"the answer took more than {self.limits.seconds:g} s of computing", "Ask for less")
-            )
-        most = f"{self.limits.memory_mib:,} MiB"
-        return Unanswered(
-            "memory", Problem(f"the answer needs more memory than {most}, or the query nests too deeply", "Ask for less")
-        )
+
+def _busy(found: str) -> Unanswered:
+    return Unanswered("busy", Problem(found, "Ask again in a few seconds"))
 
 
 class _Worker:
@@ -151,26 +167,24 @@ class _Worker:
         """Waits until it has started: that is no part of the time that an answer may take."""
         if not self.has_answered(STARTING):
             self.kill()
-            raise Unanswered("busy", Problem("the processes that answer queries do not start", "Ask again later"))
+            raise _busy("the processes that answer queries do not start")
         with contextlib.suppress(EOFError):
             self.receive()
 
     def send(self, store: Path, question: Question) -> None:
+        """Hands a question over. Raises EOFError when the worker is gone."""
+        asked = {**question.__dict__, "dataset": (question.dataset.default, question.dataset.named)}
         try:
-            self.connection.send_bytes(pickle.dumps((str(store), question)))
+            self.connection.send_bytes(marshal.dumps((str(store), asked)))
         except OSError as error:
             raise EOFError from error
 
     def receive(self) -> Any:
+        """What the worker tells. Raises EOFError when it is gone."""
         try:
-            return pickle.loads(self.connection.recv_bytes())  # noqa: S301 what our own worker made
+            return marshal.loads(self.connection.recv_bytes())  # noqa: S302 what our own worker made
         except OSError as error:
             raise EOFError from error
-
-    def exit_code(self) -> int | None:
-        self.process.join(1)
-        code: int | None = self.process.exitcode
-        return code
 
     def kill(self) -> None:
         self.process.kill()
@@ -192,15 +206,17 @@ def serve(connection: Connection, limits: SparqlLimits) -> None:
 
     from kgraph.stores import EmbeddedStore
 
-    _confine(limits)
+    _confine()
+    threading.Thread(target=_end_with_the_server, args=(connection.fileno(),), daemon=True).start()
     stores: OrderedDict[str, EmbeddedStore] = OrderedDict()
-    connection.send_bytes(pickle.dumps("ready"))
+    told: tuple[Any, ...] = ("ready",)
     while True:
+        connection.send_bytes(marshal.dumps(told))
         try:
-            folder, question = pickle.loads(connection.recv_bytes())  # noqa: S301 from our own server
+            folder, asked = marshal.loads(connection.recv_bytes())  # noqa: S302 from our own server
         except (EOFError, OSError):
             return
-        _alarm(limits.seconds)
+        question = Question(**{**asked, "dataset": Dataset(*asked["dataset"])})
         try:
             if folder not in stores:
                 stores[folder] = EmbeddedStore(ox.Store.read_only(folder))
@@ -208,16 +224,24 @@ def serve(connection: Connection, limits: SparqlLimits) -> None:
                     stores.popitem(last=False)
                 _limit_memory(limits.memory_mib)
             stores.move_to_end(folder)
-            told: Any = answer(stores[folder], question)
+            found = answer(stores[folder], question)
+            told = ANSWER, found.form, found.body, found.whole, found.digest
         except Unanswered as error:
-            told = error.reason, error.problems
+            told = error.reason, [problem.as_dict() for problem in error.problems]
         except OSError as error:
-            told = "broken", [Problem(f"the store cannot be read ({error})", "Build it anew: kgraph build")]
-        _alarm(0)
-        connection.send_bytes(pickle.dumps(told))
+            told = "broken", [Problem(f"the store cannot be read ({error})", "Build it anew: kgraph build").as_dict()]
 
 
-def _confine(limits: SparqlLimits) -> None:
+def _end_with_the_server(pipe: int) -> None:
+    """Ends this process, whatever it is at, when the other end of its pipe is closed: when the server was killed, for one."""
+    if hasattr(select, "poll"):
+        watch = select.poll()
+        watch.register(pipe, 0)  # for nothing but its end
+        watch.poll()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _confine() -> None:
     """There is no network, and a worker dies in silence."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends its workers
     sys.stderr.flush()
@@ -234,10 +258,3 @@ def _limit_memory(mib: int) -> None:
         has = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (has + (mib << 20), resource.RLIM_INFINITY))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-def _alarm(seconds: float) -> None:
-    """Ends this process some time after the limit, should nobody else (their default action); 0 takes that back."""
-    if hasattr(signal, "setitimer"):
-        signal.setitimer(signal.ITIMER_REAL, seconds + GRACE if seconds else 0)
-        signal.setitimer(signal.ITIMER_PROF, seconds + GRACE / 2 if seconds else 0)

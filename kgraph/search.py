@@ -30,6 +30,7 @@ EXACT, STARTS, COVERED, PARTLY = 600.0, 100.0, 60.0, 0.4
 _START, _END = "\x02", "\x03"
 _CHINESE = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+_NO_LETTER = re.compile(r"[\W_]+")  # nor a digit; marks that combine are none either
 SPELLINGS = (  # British to American, and back
     ((r"(?<=\w{3})is(e[drs]?|ing|ation|ational)$", r"iz\1"), (r"(?<=\w{3})iz(e[drs]?|ing|ation|ational)$", r"is\1")),
     ((r"(?<=\w{2})our(s|ed|al|able|ing)?$", r"or\1"), (r"(?<=\w{2})or(s|ed|al|able|ing)?$", r"our\1")),
@@ -130,8 +131,7 @@ def _first(texts: list[tuple[str, str, str]], role: str, language: str) -> str:
 
 def fold(text: str) -> str:
     """A text without case, accents, spaces and punctuation: `Chāxù géjú` and `cha xu ge ju` are one."""
-    plain = unicodedata.normalize("NFKD", text).casefold()
-    return "".join(c for c in plain if c.isalnum() and not unicodedata.combining(c))
+    return _NO_LETTER.sub("", unicodedata.normalize("NFKD", text).casefold())
 
 
 def search(path: Path, text: str, limit: int = 20, kinds: Collection[str] = (), offset: int = 0) -> list[Hit]:

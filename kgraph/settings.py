@@ -27,9 +27,9 @@ class OpenAlexSettings:
 class SparqlLimits:
     """What queries of strangers may use.
 
-    `workers`: processes that answer them, for each process of the server; `queue`: queries that may wait for one; `seconds`
-    that an answer may take; `memory_mib` of a worker; `rows` (or triples) and `size_mib` of an answer; `query_bytes` and
-    `nesting` (of brackets) of a query; `page_rows`: rows that the page shows.
+    `workers`: processes that answer them, for each process of the server, one of them kept for short ones; `queue`: queries that
+    may wait for one; `seconds` that an answer may take; `memory_mib` of a worker; `rows` (or triples) and `size_mib` of an
+    answer; `query_bytes` and `nesting` (of brackets) of a query; `page_rows`: rows that the page shows.
     """
 
     workers: int = 3

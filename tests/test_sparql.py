@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import time
 import tomllib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -257,6 +258,17 @@ def test_a_full_queue_says_when_to_ask_again(client: FlaskClient) -> None:
     assert len(busy) >= 2
     assert all(int(response.headers["Retry-After"]) > 0 for response in busy)
     assert get(client, "ASK {}").status_code == 200
+
+
+def test_one_worker_is_kept_for_short_queries(client: FlaskClient) -> None:
+    """As many queries that take too long as there are workers: short ones are answered meanwhile, if not at once."""
+    with ThreadPoolExecutor(2) as threads:
+        long = [threads.submit(get, client, f"{KILLER} #{number}") for number in range(2)]
+        time.sleep(0.1)
+        short = [get(client, "ASK {}").status_code for _ in range(5)]
+        assert short == [200] * 5
+        assert not all(one.done() for one in long)
+    assert sorted(one.result().status_code for one in long) == [503, 504]
 
 
 def test_the_page_of_the_documentation_is_true() -> None:
