@@ -69,7 +69,7 @@ def main() -> int:
             [PYTHON, "-m", "ruff", "check", "."],
             [PYTHON, "-m", "ruff", "format", "--check", "."],
             [PYTHON, "-m", "mypy"],
-            [PYTHON, "-m", "pytest", "-n", "auto", *rest],
+            [PYTHON, "-m", "pytest", "-n", "auto", "--dist", "loadgroup", *rest],
         ]
         return next((code for step in steps if (code := subprocess.run(step, cwd=ROOT, check=False).returncode)), 0)
     example = ROOT / "example"

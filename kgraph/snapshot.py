@@ -13,7 +13,6 @@ from kgraph import queries
 from kgraph.errors import KgraphError, fail
 from kgraph.integrity import check_files, read_manifest
 from kgraph.names import KG, OA, PREFIXES
-from kgraph.remote import open_remote
 from kgraph.settings import DEFAULT_BASE
 from kgraph.sparqltext import outline
 from kgraph.stores import EmbeddedStore, GraphStore
@@ -39,6 +38,8 @@ class Snapshot:
     def graph(self) -> GraphStore:
         """Where the graph is read: on the server that the manifest names, or in the store on disk."""
         if "remote" in self.manifest:
+            from kgraph.remote import open_remote  # which loads what speaks HTTP
+
             return open_remote(self.manifest["remote"])
         return EmbeddedStore(self.store)
 

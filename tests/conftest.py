@@ -28,6 +28,32 @@ Run = Callable[..., tuple[int, str, str]]
 os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
 
 
+# Files whose tests share what takes long to start: with `--dist loadgroup` one worker runs all of a group.
+GROUPS = {
+    "stores": ("test_stores", "test_upload"),
+    "attacks": ("test_attacks", "test_attacks_answers"),
+    "hostile": ("test_attacks_pages",),
+    "browser": ("test_browser",),
+    "dumps": ("test_dumps", "test_description"),
+    "openalex": ("test_openalex_standin",),
+    "stopped": ("test_harvest_snapshot_stopped",),
+    "sparql": ("test_sparql", "test_w3c_protocol"),
+}
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One worker more than there are processors: many tests wait, for a server to end or for a query to take too long."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts each test into its group."""
+    group_of = {file: group for group, files in GROUPS.items() for file in files}
+    for item in items:
+        if group := group_of.get(item.path.stem):
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """The example workspace, built and published; shared by all workers of a run, so never to be changed."""

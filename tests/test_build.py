@@ -1,9 +1,7 @@
 """A build publishes whole or not at all, does nothing twice, and leaves what is published answering whatever happens."""
 
-import contextlib
 import json
 import os
-import random
 import resource
 import shutil
 import subprocess
@@ -243,25 +241,6 @@ def test_a_second_builder_gets_one_clear_message(built: Workspace, run: Run) -> 
     assert code == 1
     assert complaints == f"error: {built.folder}: another build of this workspace is running. Wait until it has ended\n"
     assert build(built).built is False
-
-
-def test_kill_at_any_moment_leaves_what_is_published(built: Workspace) -> None:
-    moments = random.Random()  # noqa: S311
-    command = [sys.executable, "-u", "-m", "kgraph", "build", "--force", "-w", str(built.folder)]
-    for said in ("Unchanged", "Loaded", "Checking", "Indexing"):
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        assert process.stdout is not None
-        assert any(line.startswith(said) for line in process.stdout)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=moments.uniform(0, 0.5))
-        process.kill()
-        process.wait()
-        process.stdout.close()
-        assert answers(built) == WORDS
-        assert open_published(built).network
-    assert build(built, force=True).built
-    assert answers(built) == WORDS
-    assert left_behind(built) == []
 
 
 @pytest.mark.parametrize("place", [".kgraph", ".kgraph/snapshots", ".kgraph/cache", ".kgraph/restricted"])

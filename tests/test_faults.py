@@ -3,7 +3,6 @@
 1. An acknowledged save survives kill -9 and a power cut: `test_what_was_saved_survives_kill`,
    `test_what_is_published_is_on_the_disk_before_it_is_named`.
 2. A work or a study lands whole or not at all: `test_killed_at_each_step`, `test_killed_at_random`;
-   in test_build `test_kill_at_any_moment_leaves_what_is_published`;
    in test_workstore `test_killed_at_any_moment_a_build_can_be_done_again`.
 3. Doing it twice changes nothing: in test_build `test_a_second_build_does_nothing_and_says_so`,
    `test_the_same_inputs_give_the_same_anywhere`.

@@ -423,16 +423,17 @@ def test_processes_share_the_address_and_one_that_dies_is_replaced(steady: tuple
     if site.name == "waitress":
         assert before == {site.process.pid}
         return
-    assert len(before) == 2
+    while len(before) < 2:  # which of them answers is chance
+        before |= site.pids()
     assert site.process.pid not in before
     killed = before.pop()
     os.kill(killed, signal.SIGKILL)
     assert eventually(lambda: two(site) and killed not in site.pids())
-    assert before < site.pids()
+    assert eventually(lambda: before < site.pids())
 
 
 def two(site: Site) -> bool:
-    """Whether two processes answer. What had reached one that was killed is lost."""
+    """Whether two processes answer, in one round of requests. What had reached one that was killed is lost."""
     try:
         return len(site.pids()) == 2
     except ConnectionError:
