@@ -7,20 +7,20 @@ come from a fork server that has loaded what they need.
 
 import contextlib
 import ctypes
-import marshal
 import multiprocessing
 import os
 import queue
 import select
 import signal
+import socket
 import sys
 import threading
 import time
 from collections import OrderedDict
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from kgraph.channel import Channel, pair
 from kgraph.errors import Problem
 from kgraph.evaluate import Answer, Question, Unanswered, answer
 from kgraph.settings import SparqlLimits
@@ -39,7 +39,7 @@ class Pool:
 
     def __init__(self, limits: SparqlLimits) -> None:
         self.limits = limits
-        self._idle: queue.LifoQueue[_Worker] = queue.LifoQueue()
+        self._idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._pid = 0
         self._waiting = 0
@@ -51,9 +51,10 @@ class Pool:
         worker = self._take()
         try:
             worker.send(store, question)
-            if not worker.has_answered(min(SHORT, self.limits.seconds)):
-                self._wait_longer(worker)
-            found = worker.receive()
+            try:
+                found = worker.channel.receive(min(SHORT, self.limits.seconds))
+            except TimeoutError:
+                found = self._wait_longer(worker)
         except EOFError:
             self._replace(worker)
             most = f"the answer needs more memory than {self.limits.memory_mib:,} MiB, or the query nests too deeply"
@@ -66,8 +67,8 @@ class Pool:
             return Answer(*found[1:])
         raise Unanswered(found[0], [Problem(**problem) for problem in found[1]])
 
-    def _wait_longer(self, worker: "_Worker") -> None:
-        """Waits for an answer until the deadline.
+    def _wait_longer(self, worker: "_Worker") -> tuple[Any, ...]:
+        """What a worker tells before the deadline.
 
         One worker is kept for short queries: a long query too many is given up while others wait.
         """
@@ -78,8 +79,9 @@ class Pool:
                 counted = counted or self._long.acquire(blocking=False)
                 if not counted and self._waiting:
                     raise _busy("too many long queries are running")
-                if worker.has_answered(left if counted else min(left, SHORT)):
-                    return
+                with contextlib.suppress(TimeoutError):
+                    told: tuple[Any, ...] = worker.channel.receive(left if counted else min(left, SHORT))
+                    return told
             raise Unanswered("time", Problem(f"the answer took more than {self.limits.seconds:g} s", "Ask for less"))
         finally:
             if counted:
@@ -119,7 +121,7 @@ class Pool:
         with self._lock:
             if self._pid == os.getpid():
                 return
-            self._idle = queue.LifoQueue()
+            self._idle = queue.SimpleQueue()
             for worker in [_Worker(self.limits) for _ in range(self.limits.workers)]:
                 worker.wait_until_ready()
                 self._idle.put(worker)
@@ -150,46 +152,29 @@ class _Worker:
     """A process that answers one question after another."""
 
     def __init__(self, limits: SparqlLimits) -> None:
-        context = _context()
-        self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=serve, args=(theirs, limits), daemon=True)
+        ours, theirs = pair()
+        self.channel = Channel(ours)
+        self.process = _context().Process(target=serve, args=(theirs, limits), daemon=True)
         self.process.start()
         theirs.close()
-        self._poll = select.poll() if hasattr(select, "poll") else None
-        if self._poll:
-            self._poll.register(self.connection.fileno(), select.POLLIN)
-
-    def has_answered(self, seconds: float) -> bool:
-        """Waits so long for something to read, or for the end of the pipe (`Connection.poll` costs ten times as much)."""
-        return bool(self._poll.poll(seconds * 1000)) if self._poll else bool(self.connection.poll(seconds))
 
     def wait_until_ready(self) -> None:
         """Waits until it has started: that is no part of the time that an answer may take."""
-        if not self.has_answered(STARTING):
+        try:
+            self.channel.receive(STARTING)
+        except (EOFError, TimeoutError):
             self.kill()
-            raise _busy("the processes that answer queries do not start")
-        with contextlib.suppress(EOFError):
-            self.receive()
+            raise _busy("the processes that answer queries do not start") from None
 
     def send(self, store: Path, question: Question) -> None:
         """Hands a question over. Raises EOFError when the worker is gone."""
         asked = {**question.__dict__, "dataset": (question.dataset.default, question.dataset.named)}
-        try:
-            self.connection.send_bytes(marshal.dumps((str(store), asked)))
-        except OSError as error:
-            raise EOFError from error
-
-    def receive(self) -> Any:
-        """What the worker tells. Raises EOFError when it is gone."""
-        try:
-            return marshal.loads(self.connection.recv_bytes())  # noqa: S302 what our own worker made
-        except OSError as error:
-            raise EOFError from error
+        self.channel.send((str(store), asked))
 
     def kill(self) -> None:
         self.process.kill()
         self.process.join()
-        self.connection.close()
+        self.channel.close()
 
 
 def _context() -> Any:
@@ -200,21 +185,22 @@ def _context() -> Any:
     return context
 
 
-def serve(connection: Connection, limits: SparqlLimits) -> None:
-    """What a worker does: answers questions until the pipe is closed."""
+def serve(end: socket.socket, limits: SparqlLimits) -> None:
+    """What a worker does: answers the questions that come at its end of a pair of sockets, until the other is closed."""
     import pyoxigraph as ox
 
     from kgraph.stores import EmbeddedStore
 
     _confine()
-    threading.Thread(target=_end_with_the_server, args=(connection.fileno(),), daemon=True).start()
+    threading.Thread(target=_end_with_the_server, args=(end.fileno(),), daemon=True).start()
+    channel = Channel(end)
     stores: OrderedDict[str, EmbeddedStore] = OrderedDict()
     told: tuple[Any, ...] = ("ready",)
     while True:
-        connection.send_bytes(marshal.dumps(told))
         try:
-            folder, asked = marshal.loads(connection.recv_bytes())  # noqa: S302 from our own server
-        except (EOFError, OSError):
+            channel.send(told)
+            folder, asked = channel.receive()
+        except EOFError:
             return
         question = Question(**{**asked, "dataset": Dataset(*asked["dataset"])})
         try:
@@ -232,11 +218,11 @@ def serve(connection: Connection, limits: SparqlLimits) -> None:
             told = "broken", [Problem(f"the store cannot be read ({error})", "Build it anew: kgraph build").as_dict()]
 
 
-def _end_with_the_server(pipe: int) -> None:
-    """Ends this process, whatever it is at, when the other end of its pipe is closed: when the server was killed, for one."""
+def _end_with_the_server(end: int) -> None:
+    """Ends this process, whatever it is at, when the other socket of the pair is closed: when the server was killed, for one."""
     if hasattr(select, "poll"):
         watch = select.poll()
-        watch.register(pipe, 0)  # for nothing but its end
+        watch.register(end, 0)  # for nothing but its end
         watch.poll()
         os.kill(os.getpid(), signal.SIGKILL)
 

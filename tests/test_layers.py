@@ -45,6 +45,7 @@ LAYERS = (
         "search",
         "worklist",
         "evaluate",
+        "channel",
         "pool",
         "protocol",
         "datafiles",
