@@ -128,11 +128,12 @@ class Pool:
             self._pid = os.getpid()
 
     def _replace(self, worker: "_Worker") -> None:
-        """Kills a worker and has another made meanwhile: nobody waits for it who need not."""
-        worker.kill()
-        threading.Thread(target=self._renew, daemon=True).start()
+        """Kills a worker and has another made meanwhile: nobody waits who need not, also not until its memory is free again."""
+        worker.process.kill()
+        threading.Thread(target=self._renew, args=(worker,), daemon=True).start()
 
-    def _renew(self) -> None:
+    def _renew(self, gone: "_Worker") -> None:
+        gone.kill()
         while not self._closed:
             try:
                 worker = _Worker(self.limits)
@@ -172,6 +173,7 @@ class _Worker:
         self.channel.send((str(store), asked))
 
     def kill(self) -> None:
+        """Ends the process, and waits until it has ended."""
         self.process.kill()
         self.process.join()
         self.channel.close()
