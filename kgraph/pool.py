@@ -79,8 +79,8 @@ class Pool:
                 counted = counted or self._long.acquire(blocking=False)
                 if not counted and self._waiting:
                     raise _busy("too many long queries are running")
-                with contextlib.suppress(TimeoutError):
-                    told: tuple[Any, ...] = worker.channel.receive(left if counted else min(left, SHORT))
+                if worker.channel.is_ready(left if counted else min(left, SHORT)):
+                    told: tuple[Any, ...] = worker.channel.receive(SHORT)
                     return told
             raise Unanswered("time", Problem(f"the answer took more than {self.limits.seconds:g} s", "Ask for less"))
         finally:
