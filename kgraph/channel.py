@@ -81,8 +81,3 @@ class Channel:
             self.end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", whole, micro))
         else:  # Windows
             self.end.settimeout(seconds)
-
-
-def pair() -> tuple[socket.socket, socket.socket]:
-    """Two connected sockets, one for each process."""
-    return socket.socketpair()

@@ -20,7 +20,7 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
-from kgraph.channel import Channel, pair
+from kgraph.channel import Channel
 from kgraph.errors import Problem
 from kgraph.evaluate import Answer, Question, Unanswered, answer
 from kgraph.settings import SparqlLimits
@@ -153,7 +153,7 @@ class _Worker:
     """A process that answers one question after another."""
 
     def __init__(self, limits: SparqlLimits) -> None:
-        ours, theirs = pair()
+        ours, theirs = socket.socketpair()
         self.channel = Channel(ours)
         self.process = _context().Process(target=serve, args=(theirs, limits), daemon=True)
         self.process.start()

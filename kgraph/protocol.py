@@ -116,13 +116,9 @@ class Protocol:
         except Refused as error:
             return _error(STATUS["refused"], error, "refused")
 
-    def question(self, operation: Operation, target: Target, accept: str = "") -> tuple[Question, str]:
-        """What is to be evaluated, and a note on graphs that are not there. Raises `Unanswered` or `Refused`."""
-        return to_question(operation, target, accept, self.limits)
-
     def _answer(self, request: Request, operation: Operation) -> Response:
         target = self.versions(operation.version)
-        question, note = self.question(operation, target, request.accept)
+        question, note = to_question(operation, target, request.accept, self.limits)
         tag = etag(target, question)
         headers = [("ETag", tag), ("Kgraph-Version", target.version), ("Vary", "Accept"), ("Cache-Control", "no-cache"), *CORS]
         if note:

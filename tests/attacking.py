@@ -172,7 +172,7 @@ def peak(pid: int) -> int:
     return 0
 
 
-def eventually(true: Callable[[], bool], seconds: float = 5) -> bool:
+def eventually(true: Callable[[], bool], seconds: float = 10) -> bool:
     """Whether something comes true in time."""
     end = time.monotonic() + seconds
     while not true():

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from attacking import eventually
 from kgraph.build import build
 from kgraph.errors import KgraphError
 from kgraph.snapshot import open_published
@@ -113,16 +114,6 @@ def steady(
     shutil.copytree(tiny_built.folder, folder)
     with running(request.param, folder, "patient") as found:
         yield found, Workspace(folder)
-
-
-def eventually(true: Callable[[], bool], seconds: float = 10) -> bool:
-    """Whether something comes true in time."""
-    end = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def alive(pid: int) -> bool:

@@ -42,7 +42,6 @@ class Shown:
 
     told: Told | None = None
     problem: str = ""
-    line: int | None = None
     status: int = 200
     names: tuple[str, ...] = ()
     rows: tuple[tuple[dict[str, Any] | None, ...], ...] = ()
@@ -182,7 +181,7 @@ def failure(error: KgraphError) -> Shown:
     """What a page shows of a query that has no answer."""
     reason = error.reason if isinstance(error, Unanswered) else "refused" if isinstance(error, Refused) else "malformed"
     status = getattr(error, "status", protocol.STATUS[reason])
-    return Shown(problem=str(error), line=error.problems[0].line, status=status)
+    return Shown(problem=str(error), status=status)
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ class Versions(Interface):
 
 @dataclass(frozen=True)
 class Told:
-    """An answer to people: with the `target` that gave it, what it is called there, and how long it took (seconds)."""
+    """An answer to people, with the `target` that gave it and how long it took (seconds)."""
 
     answer: Answer
     target: Target
